@@ -1,0 +1,28 @@
+/*
+ * buf.h - a growable byte buffer, shared by those who encode and those who
+ * write.
+ *
+ * Layer: system.
+ */
+#ifndef MPROC_SYSTEM_BUF_H
+#define MPROC_SYSTEM_BUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * A growable byte buffer.  On a failed growth `failed` sticks, and the
+ * writer need look only once, at the end.
+ */
+struct mproc__buf {
+	uint8_t	*data;
+	size_t	 len, cap;
+	bool	 failed;
+};
+/* Room for `n` more bytes at data + len, or NULL (and failed) */
+uint8_t	*mproc__buf_reserve(struct mproc__buf *, size_t n);
+void	 mproc__buf_append(struct mproc__buf *, const void *, size_t n);
+void	 mproc__buf_done(struct mproc__buf *);	/* frees the bytes */
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * clock.c - one clock, and deadlines on it.
+ */
+#include <limits.h>
+#include <time.h>
+
+#include "system/system.h"
+
+#define NS_PER_S	INT64_C(1000000000)
+#define NS_PER_MS	INT64_C(1000000)
+
+int64_t
+mproc__now_ns(void)
+{
+	struct timespec ts;
+
+	/* Cannot fail: the clock is known and the address is good. */
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+int64_t
+mproc__deadline(int timeout_ms)
+{
+	if (timeout_ms < 0)
+		return MPROC__NEVER;
+	return mproc__now_ns() + timeout_ms * NS_PER_MS;
+}
+
+int
+mproc__remaining_ms(int64_t deadline)
+{
+	int64_t ms, now;
+
+	if (deadline == MPROC__NEVER)
+		return -1;
+	now = mproc__now_ns();
+	if (deadline <= now)
+		return 0;
+	/* Rounded up, or poll(2) would return just before the deadline. */
+	ms = (deadline - now - 1) / NS_PER_MS + 1;
+	return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+int64_t
+mproc__min_deadline(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}

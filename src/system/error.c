@@ -1,0 +1,44 @@
+/*
+ * error.c - the thread's last error text.
+ *
+ * The text is formatted beside its place and copied, because an argument may
+ * be the previous text itself ("start: %s", mproc__err_text()).
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "system/error.h"
+
+#define TEXT_MAX 512
+
+static _Thread_local char last_text[TEXT_MAX];
+
+int
+mproc__verr(int code, const char *fmt, va_list ap)
+{
+	char text[TEXT_MAX];
+	int saved = errno;
+
+	if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
+		text[0] = '\0';
+	memcpy(last_text, text, strlen(text) + 1);
+	errno = saved;
+	return code;
+}
+
+int
+mproc__err(int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	mproc__verr(code, fmt, ap);
+	va_end(ap);
+	return code;
+}
+
+const char *
+mproc__err_text(void)
+{
+	return last_text;
+}

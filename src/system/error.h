@@ -1,0 +1,23 @@
+/*
+ * error.h - the thread's last error text.
+ *
+ * Layer: system.  Knows nothing of the rest.  A function that refuses
+ * something says why with mproc__err(), whose text mproc_errmsg(3) returns
+ * until the thread's next refusal.
+ */
+#ifndef MPROC_SYSTEM_ERROR_H
+#define MPROC_SYSTEM_ERROR_H
+
+#include <errno.h>
+#include <stdarg.h>
+
+/* Sets the thread's error text and returns `code` (a negative errno). */
+int mproc__err(int code, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+int mproc__verr(int code, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+
+/* The thread's last text, "" if there was none. */
+const char *mproc__err_text(void);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * fork.c - what this process is: how often forked, how many threads.
+ *
+ * The counter is bumped in the child by pthread_atfork(3), registered at the
+ * first question, which comes from the first object made: a fork before it
+ * needs no count.  It is a relaxed atomic only to be readable by all threads;
+ * it changes while there is one.
+ */
+#include <dirent.h>
+#include <pthread.h>
+
+#include "system/system.h"
+
+static _Atomic unsigned generation;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+void
+mproc__forked(void)
+{
+	atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed);
+}
+
+static void
+watch_forks(void)
+{
+	/* Fails without memory only, and then nothing else works either. */
+	(void)pthread_atfork(NULL, NULL, mproc__forked);
+}
+
+unsigned
+mproc__fork_generation(void)
+{
+	(void)pthread_once(&once, watch_forks);
+	return atomic_load_explicit(&generation, memory_order_relaxed);
+}
+
+int
+mproc__thread_count(void)
+{
+	struct dirent *d;
+	DIR *dir = opendir("/proc/self/task");
+	int n = 0;
+
+	if (dir == NULL)
+		return -errno;
+	while ((d = readdir(dir)) != NULL)
+		if (d->d_name[0] != '.')
+			n++;
+	closedir(dir);
+	return n;
+}

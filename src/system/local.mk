@@ -1,0 +1,10 @@
+libmproc_la_SOURCES += \
+	%D%/buf.c %D%/buf.h \
+	%D%/clock.c \
+	%D%/error.c %D%/error.h \
+	%D%/fd.c \
+	%D%/fork.c \
+	%D%/futex.c \
+	%D%/memfd.c \
+	%D%/pidfd.c \
+	%D%/system.h

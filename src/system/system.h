@@ -1,0 +1,87 @@
+/*
+ * system.h - the operating system's calls that are not POSIX, and deadlines.
+ *
+ * Layer: system.  Everything above asks for clocks, descriptors, memfds,
+ * pidfds and futexes here, so that one folder knows Linux.
+ */
+#ifndef MPROC_SYSTEM_SYSTEM_H
+#define MPROC_SYSTEM_SYSTEM_H
+
+#include <sys/types.h>
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "system/error.h"
+
+/*
+ * Deadlines: a timeout in ms is turned once into an absolute CLOCK_MONOTONIC
+ * time in ns and never restarted.  MPROC__NEVER stands for "no limit".
+ */
+#define MPROC__NEVER	INT64_MAX
+
+int64_t	mproc__now_ns(void);
+int64_t	mproc__deadline(int timeout_ms);	/* -1 (any negative): NEVER */
+/* For poll(2): -1 for NEVER, 0 when passed, else rounded up, capped. */
+int	mproc__remaining_ms(int64_t deadline);
+int64_t	mproc__min_deadline(int64_t a, int64_t b);
+
+/* close(2) that keeps errno and takes -1. */
+void	mproc__close(int fd);
+/* A pair of close-on-exec, non-blocking unix sockets; type SOCK_STREAM... */
+int	mproc__socketpair(int type, int bufsize, int ret_fds[2]);
+int	mproc__set_cloexec(int fd, bool on);
+/* dup with O_CLOEXEC: the new fd or -errno. */
+int	mproc__dup(int fd);
+/* Close all fds except the n in `keep` (any order, -1 ignored). */
+int	mproc__close_all_but(const int *keep, int n);
+/*
+ * Moves a new fd out of 0..2, where a child would take it for its stdin:
+ * the fd itself, a copy (the old one closed), or -errno.  Keeps a negative.
+ */
+int	mproc__fd_above_stdio(int fd);
+/* -errno, with "out of descriptors" said for EMFILE/ENFILE. */
+int	mproc__fd_error(int err, const char *what);
+
+/* An anonymous, size-sealed memfd (MFD_NOEXEC_SEAL where there is one). */
+int	mproc__memfd(const char *name, size_t size, int *ret_fd);
+int	mproc__map_shared(int fd, size_t size, void **ret_addr);
+
+/* Futex words in shared memory: 0, -EAGAIN changed, -ETIMEDOUT, -EINTR. */
+int	mproc__futex_wait(_Atomic uint32_t *word, uint32_t value,
+	    int64_t deadline);
+int	mproc__futex_wake(_Atomic uint32_t *word, int n);
+
+/* Processes by pidfd. */
+struct mproc__exit {
+	bool	known;		/* false: somebody else took the status */
+	int	exit_code;	/* -1 if signalled or unknown */
+	int	signal;		/* 0 if none */
+	bool	core;
+};
+int	mproc__pidfd_open(pid_t pid, int *ret_fd);
+int	mproc__pidfd_signal(int pidfd, int sig);
+/*
+ * Kill the process group that the process leads or led; call while the dead
+ * leader is not yet reaped (older kernels need that), before pidfd_reap.
+ */
+int	mproc__pidfd_kill_group(int pidfd, pid_t pid);
+/*
+ * Take the status of a dead process: waitid(P_PIDFD), else PIDFD_GET_INFO,
+ * else known = false.  -EAGAIN while it lives.
+ */
+int	mproc__pidfd_reap(int pidfd, struct mproc__exit *ret);
+/* Is the process gone (a zombie counts)?  Never blocks. */
+bool	mproc__pidfd_dead(int pidfd);
+
+/* Threads of this process, from /proc/self/task; -errno. */
+int	mproc__thread_count(void);
+
+/* Number of forks that made this process: use in the wrong one: -ECHILD. */
+unsigned mproc__fork_generation(void);
+/* fork(2) counts by itself; a child made by a bare clone(2) says so here. */
+void	mproc__forked(void);
+
+#endif
