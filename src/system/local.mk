@@ -7,4 +7,5 @@ libmproc_la_SOURCES += \
 	%D%/futex.c \
 	%D%/memfd.c \
 	%D%/pidfd.c \
+	%D%/strerror.c \
 	%D%/system.h
