@@ -69,13 +69,8 @@ const char *mproc_level_name(enum mproc_level level);
  */
 int mproc_level_parse(const char *name, enum mproc_level *ret_level);
 
-/*
- * A logger.  Its field is private, and stands here for the test that a
- * disabled record costs.
- */
-struct mproc_logger {
-	int	threshold;
-};
+/* Opaque, but begins with an int: the least level that reaches a sink. */
+struct mproc_logger;
 
 /*
  * mproc_logger - the logger of that name, made when first asked for.
@@ -106,7 +101,9 @@ const char *mproc_logger_name(const struct mproc_logger *logger);
 static inline bool
 mproc_log_wants(const struct mproc_logger *logger, enum mproc_level level)
 {
-	return (int)level >= __atomic_load_n(&logger->threshold,
+	const void *threshold = logger;
+
+	return (int)level >= __atomic_load_n((const int *)threshold,
 	    __ATOMIC_RELAXED);
 }
 
