@@ -137,7 +137,7 @@ name_to_fd(const char *name)
 	return fd;
 }
 
-/* One buffer of names; the number of descriptors closed, or -errno at -1 */
+/* One buffer of names; the number of descriptors closed */
 static int
 close_listed(int dir, const int *keep, int n, long *ret_got)
 {
@@ -153,8 +153,8 @@ close_listed(int dir, const int *keep, int n, long *ret_got)
 		fd = name_to_fd(d->name);
 		if (fd < 0 || fd == dir || is_kept(fd, keep, n))
 			continue;
-		mproc__close(fd);
-		closed++;
+		if (close(fd) == 0)
+			closed++;
 	}
 	return closed;
 }

@@ -6,6 +6,7 @@ libmproc_la_SOURCES += \
 	%D%/fork.c \
 	%D%/futex.c \
 	%D%/memfd.c \
+	%D%/native.c %D%/native.h \
 	%D%/pidfd.c \
 	%D%/strerror.c \
 	%D%/system.h

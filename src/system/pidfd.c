@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "system/native.h"
 #include "system/system.h"
 
 #ifndef SYS_pidfd_open
@@ -43,23 +44,21 @@ _Static_assert(sizeof(struct info) == 64, "size of the ioctl's argument");
 int
 mproc__pidfd_open(pid_t pid, int *ret_fd)
 {
-	long fd = syscall(SYS_pidfd_open, pid, 0);	/* close-on-exec */
+	/* Close-on-exec from birth */
+	int fd = (int)mproc__native(SYS_pidfd_open, pid, 0, 0, 0);
 
+	if (fd >= 0)
+		fd = mproc__fd_above_stdio(fd);
 	if (fd < 0)
-		return mproc__fd_error(errno, "pidfd_open");
-	fd = mproc__fd_above_stdio((int)fd);
-	if (fd < 0)
-		return mproc__fd_error((int)fd, "pidfd_open");
-	*ret_fd = (int)fd;
+		return mproc__fd_error(fd, "pidfd_open");
+	*ret_fd = fd;
 	return 0;
 }
 
 static int
 send_signal(int pidfd, int sig, unsigned flags)
 {
-	if (syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, flags) < 0)
-		return -errno;
-	return 0;
+	return (int)mproc__native(SYS_pidfd_send_signal, pidfd, sig, 0, flags);
 }
 
 int
