@@ -1,0 +1,12 @@
+# Users write <mproc.h> and <mproc/NAME.h>.
+mprocdir = $(includedir)/mproc
+include_HEADERS = %D%/mproc.h
+mproc_HEADERS = \
+	%D%/mproc/backend.h \
+	%D%/mproc/class.h \
+	%D%/mproc/error.h \
+	%D%/mproc/future.h \
+	%D%/mproc/log.h \
+	%D%/mproc/process.h
+nodist_mproc_HEADERS = %D%/mproc/version.h
+public_headers = $(include_HEADERS) $(mproc_HEADERS) $(nodist_mproc_HEADERS)

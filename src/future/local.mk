@@ -1,0 +1,1 @@
+libmproc_la_SOURCES += 

@@ -1,0 +1,2 @@
+libmproc_la_SOURCES += \
+	%D%/message.h

@@ -1,0 +1,1 @@
+# Adds to check_PROGRAMS; see tests/local.mk.

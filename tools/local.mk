@@ -1,0 +1,1 @@
+# Command-line tools; each is one bin_PROGRAMS entry linked with libmproc.la.
