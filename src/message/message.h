@@ -1,0 +1,113 @@
+/*
+ * message.h (private) - msgpack on the inside: envelopes, typed encode and
+ * decode by schema, message objects.
+ *
+ * Layer: base.  Knows msgpack, not sockets and not processes.
+ */
+#ifndef MPROC_MESSAGE_MESSAGE_H
+#define MPROC_MESSAGE_MESSAGE_H
+
+#include <mproc/message.h>
+
+#include "system/buf.h"
+#include "system/system.h"
+
+enum mproc__kind {
+	MPROC__CAST, MPROC__CALL, MPROC__REPLY, MPROC__ERROR, MPROC__CONTROL,
+	MPROC__CREDIT
+};
+
+#define MPROC__FDS_MAX	16
+
+/* Descriptors that a message being encoded names, in order; borrowed. */
+struct mproc__fdset {
+	int	n;
+	int	fd[MPROC__FDS_MAX];
+};
+
+struct mproc__meta {
+	int64_t	deadline_ns;	/* CLOCK_MONOTONIC, 0: none */
+};
+
+/*
+ * Each appends one whole body [kind, id, command, args(, meta)].  `command`
+ * NULL means the schema's or message's own.  0, -ENOMEM, -EMSGSIZE (above
+ * `max` bytes), -EINVAL (more than 16 descriptors, bad value bytes), -EBADF.
+ * On an error the buffer's length is what it was before.
+ */
+int	mproc__encode(struct mproc__buf *, int kind, uint64_t id,
+	    const struct mproc_schema *, const void *args,
+	    const struct mproc__meta *, size_t max, struct mproc__fdset *);
+int	mproc__encode_msg(struct mproc__buf *, int kind, uint64_t id,
+	    const char *command, const struct mproc_msg *,
+	    const struct mproc__meta *, size_t max, struct mproc__fdset *);
+int	mproc__encode_error(struct mproc__buf *, uint64_t id,
+	    const char *command, int code, const char *text);
+
+/* A body taken apart, after the bounded scan; pointers into the body. */
+struct mproc__envelope {
+	int		 kind;
+	uint64_t	 id;
+	const char	*command;	/* not terminated */
+	uint8_t		 command_len;
+	uint8_t		*args;		/* the map, raw */
+	size_t		 args_size;
+	int		 n_fds;		/* distinct fds the body names, 0..16 */
+	struct mproc__meta meta;
+};
+/* 0, -EBADMSG (with a text), -EMSGSIZE (depth, count). */
+int	mproc__envelope_read(uint8_t *body, size_t size,
+	    struct mproc__envelope *ret);
+/* Does the envelope carry this command? */
+bool	mproc__envelope_is(const struct mproc__envelope *, const char *command);
+/* The code and text of an ERROR envelope; code forced negative. */
+int	mproc__envelope_error(const struct mproc__envelope *, int *ret_code,
+	    char *text, size_t text_size);
+
+/*
+ * Bytes that typed decode overwrote with a terminating NUL (strings are read
+ * in place), so that the raw body can be had back.
+ */
+struct mproc__poke { uint32_t n; struct { uint8_t *at, was; } poke[32]; };
+void	mproc__poke_undo(const struct mproc__poke *);
+void	mproc__poke_redo(const struct mproc__poke *);
+
+/*
+ * mproc__decode - args map into the schema's struct, checked by the schema.
+ *
+ * @ret     shape: schema->size bytes, zeroed here first
+ * @fds     descriptors received with the frame; fields get them by index,
+ *          borrowed
+ * @poke    filled; strings and bytes in ret point into the body
+ * 0 or -EINVAL with a text that names class, command, field, what came and
+ * what was expected; -EBADF when a named descriptor did not arrive.
+ */
+int	mproc__decode(const struct mproc_schema *, uint8_t *args, size_t size,
+	    const int *fds, int n_fds, void *ret, struct mproc__poke *poke);
+
+/*
+ * A message object of a received body: bytes copied into it (mproc__msg_copy)
+ * or wrapped for the time of a handler (mproc__msg_wrap: nothing allocated,
+ * the body and the fds borrowed; the struct is storage of the caller).
+ * fds are moved on success.
+ */
+int	mproc__msg_copy(const uint8_t *body, size_t size, const int *fds,
+	    int n_fds, struct mproc_msg **ret);
+int	mproc__msg_kind(const struct mproc_msg *);
+size_t	mproc__msg_size(const struct mproc_msg *);	/* body bytes */
+/* For queues: a link that the owner of the message may use. */
+struct mproc_msg *mproc__msg_next(const struct mproc_msg *);
+void	mproc__msg_set_next(struct mproc_msg *, struct mproc_msg *next);
+/*
+ * Lent to a callback: mproc_msg_free() then only notes it, and
+ * mproc__msg_unlend() frees, unless the callback took it (mproc_msg_keep).
+ */
+void	mproc__msg_lend(struct mproc_msg *);
+void	mproc__msg_unlend(struct mproc_msg *);
+
+/* Content hash of a schema, computed once; equal hash = same message. */
+uint64_t mproc__schema_hash(const struct mproc_schema *);
+/* -EINVAL and a text if the schema breaks a rule (names, bounds, doubles). */
+int	mproc__schema_check(const struct mproc_schema *);
+
+#endif
