@@ -1,1 +1,6 @@
-libmproc_la_SOURCES += 
+libmproc_la_SOURCES += \
+	%D%/event.c %D%/event.h \
+	%D%/group.c \
+	%D%/scope.c \
+	%D%/share.c %D%/share.h \
+	%D%/wait.c
