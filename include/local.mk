@@ -7,6 +7,11 @@ mproc_HEADERS = \
 	%D%/mproc/error.h \
 	%D%/mproc/future.h \
 	%D%/mproc/log.h \
-	%D%/mproc/process.h
+	%D%/mproc/message.h \
+	%D%/mproc/message_generic.h \
+	%D%/mproc/process.h \
+	%D%/mproc/schema.h \
+	%D%/mproc/sync.h \
+	%D%/mproc/value.h
 nodist_mproc_HEADERS = %D%/mproc/version.h
 public_headers = $(include_HEADERS) $(mproc_HEADERS) $(nodist_mproc_HEADERS)

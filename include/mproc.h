@@ -15,6 +15,9 @@
 #include <mproc/log.h>
 #include <mproc/message.h>
 #include <mproc/process.h>
+#include <mproc/schema.h>
+#include <mproc/sync.h>
+#include <mproc/value.h>
 #include <mproc/version.h>
 
 #endif

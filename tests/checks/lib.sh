@@ -39,13 +39,13 @@ public_headers() {
 	done
 }
 
-# objects [MODULE] - the library's object files, each once.
+# objects FOLDER - the library's object files below src/FOLDER, each once.
 objects() {
-	local dir=$top_builddir/src${1:+/$1}
+	local dir=$top_builddir/src/$1
 	if find "$dir" -path '*/.libs/*.o' 2>/dev/null | grep -q .; then
 		find "$dir" -path '*/.libs/*.o' | sort
 	else
-		find "$dir" -name '*.o' | sort
+		find "$dir" -name '*.o' 2>/dev/null | sort
 	fi
 }
 

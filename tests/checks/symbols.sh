@@ -12,23 +12,25 @@ so=$(library)
 # comment ends right before the declaration, or the one before it has one and
 # no blank line lies between.
 declared() {
-	public_headers | xargs awk '
-	FNR == 1 { doc = 0; depth = 0 }
+	local headers
+	mapfile -t headers < <(public_headers)
+	awk '
+	FNR == 1 { doc = 0 }
 	/\*\/[ \t]*$/ { doc = 1; next }
-	/^[ \t]*$/ { if (!indecl) doc = 0; next }
-	/^#/ { next }
+	/^[ \t]*$/ { doc = 0; next }
+	/^static/ { inlined = 1; next }
+	inlined { if (/^}/) inlined = 0; next }
+	/^(#|typedef|extern "C"|})/ { next }
 	/^[ \t\/]*\*/ { next }
-	{
+	/^[a-z]/ {
 		line = $0
 		gsub(/__attribute__ *\(\(.*\)\)/, "", line)
-		if (line ~ /^(static|typedef|extern "C"|})/) next
-		if (match(line, /(^|[ \t*])mproc_[a-z0-9_]+\(/) &&
-		    line ~ /^[a-z]/) {
+		if (match(line, /[ \t*]mproc_[a-z0-9][a-z0-9_]*\(/)) {
 			name = substr(line, RSTART, RLENGTH - 1)
 			sub(/^[ \t*]+/, "", name)
 			print name, doc
 		}
-	}'
+	}' "${headers[@]}"
 }
 exported() {
 	"$NM" -D --defined-only "$so" | awk '$2 ~ /^[TDBRWVi]$/ {
@@ -56,7 +58,7 @@ done < <(awk '$2 == 0 { print $1 }' <<<"$table")
 
 banned='sem_open|sem_init|sem_unlink|shm_open|shm_unlink|mkfifo'
 banned+='|exit|abort|perror|printf|puts|putchar|vprintf'
-banned+='|sleep|usleep|system|popen|wait|signal|kill'
+banned+='|sleep|usleep|system|popen|wait|signal'
 banned+='|strcpy|strcat|sprintf|vsprintf|gets|strtok|tmpnam|mktemp'
 banned+='|uv_spawn|uv_signal_init|uv_signal_start|uv_default_loop'
 while read -r object; do
@@ -64,6 +66,6 @@ while read -r object; do
 		fault "${object#"$top_builddir"/}: calls $s"
 	done < <("$NM" -u "$object" | awk '{ sub(/@.*/, "", $2); print $2 }' |
 	    grep -xE "$banned")
-done < <(objects)
+done < <(objects .)
 
 finish "symbols ($(wc -l <<<"$exports") exported)"
