@@ -9,4 +9,5 @@ libmproc_la_SOURCES += \
 	%D%/native.c %D%/native.h \
 	%D%/pidfd.c \
 	%D%/strerror.c \
-	%D%/system.h
+	%D%/system.h \
+	%D%/write.c

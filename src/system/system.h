@@ -30,6 +30,12 @@ int64_t	mproc__min_deadline(int64_t a, int64_t b);
 
 /* close(2) that keeps errno and takes -1. */
 void	mproc__close(int fd);
+/*
+ * write(2) of all bytes, in one call where the descriptor takes them, that
+ * raises no SIGPIPE and waits up to full_ms for a full non-blocking one:
+ * 0, -EAGAIN (full too long; some may be out), -EPIPE, -ENOSPC, ...
+ */
+int	mproc__write(int fd, const void *bytes, size_t len, int full_ms);
 /* A pair of close-on-exec, non-blocking unix sockets; type SOCK_STREAM... */
 int	mproc__socketpair(int type, int bufsize, int ret_fds[2]);
 int	mproc__set_cloexec(int fd, bool on);
