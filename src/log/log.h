@@ -27,7 +27,8 @@ void	mproc__log_set_process(const char *name);
  * @fn     gets every wanted record.  Several threads may call it at once; it
  *         must not log, nor call the functions of mproc/log.h
  * @arg    borrowed until mproc_log_reset()
- * @level  of the root; all other levels and propagation become default
+ * @level  of the root; all other levels and propagation become default.
+ *         Later changes: mproc_log_set_level("", level), from any thread
  *
  * Loggers stay valid.  Sinks that the parent had are forgotten, but their
  * descriptors are not closed: the child closes all that it does not own, and
