@@ -1,4 +1,6 @@
-# Manual pages: mdoc, checked by mandoc -Tlint (tests/checks/man.sh).
-man_pages =
+# Manual pages: mdoc, checked by `./dev lint man`.
+dist_man_MANS +=
 
-dist_man_MANS += $(man_pages)
+# The other documents, installed beside the README.
+dist_doc_DATA += \
+	%D%/errors.md

@@ -1,7 +1,8 @@
 check_scripts = \
 	%D%/headers.sh \
 	%D%/layers.sh \
-	%D%/symbols.sh
+	%D%/symbols.sh \
+	%D%/tree.sh
 
 TESTS += $(check_scripts)
-EXTRA_DIST += $(check_scripts) %D%/lib.sh
+EXTRA_DIST += $(check_scripts) %D%/count.sh %D%/lib.sh
