@@ -1,1 +1,10 @@
-# Adds to check_PROGRAMS; see tests/local.mk.
+check_PROGRAMS += tests/sync/event_test tests/sync/group_test \
+	tests/sync/scope_test tests/sync/wait_test
+tests_sync_event_test_SOURCES = tests/sync/event_test.c tests/sync/child.h
+tests_sync_event_test_LDADD = $(TEST_LDADD)
+tests_sync_group_test_SOURCES = tests/sync/group_test.c tests/sync/child.h
+tests_sync_group_test_LDADD = $(TEST_LDADD)
+tests_sync_scope_test_SOURCES = tests/sync/scope_test.c tests/sync/child.h
+tests_sync_scope_test_LDADD = $(TEST_LDADD)
+tests_sync_wait_test_SOURCES = tests/sync/wait_test.c tests/sync/child.h
+tests_sync_wait_test_LDADD = $(TEST_LDADD)

@@ -1,12 +1,6 @@
 /*
  * Error texts and names; doc/errors.md against the list.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -16,6 +10,7 @@
 #include <mproc/error.h>
 
 #include "system/error.h"
+#include "test.h"
 
 static void
 test_err_returns_code_and_keeps_errno(void **state)
@@ -125,7 +120,7 @@ next_row(FILE *page, char *line, size_t size, char **ret_name,
 static void
 test_doc_errors_md_is_the_list(void **state)
 {
-	const char *srcdir = getenv("srcdir");
+	const char *srcdir = getenv("top_srcdir");
 	char path[4096], line[1024], *name, *text;
 	FILE *page;
 
@@ -158,5 +153,5 @@ main(void)
 		cmocka_unit_test(test_doc_errors_md_is_the_list),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return TEST_RUN(tests);
 }

@@ -3,12 +3,6 @@
  */
 #include <sys/wait.h>
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -19,6 +13,7 @@
 #include <unistd.h>
 
 #include "system/system.h"
+#include "test.h"
 
 #define BOUND_MS 5000
 
@@ -177,17 +172,18 @@ test_status_stolen_by_waitpid(void **state)
 static void
 test_status_lost_to_ignored_sigchld(void **state)
 {
+	struct sigaction old, ignore = { .sa_handler = SIG_IGN };
 	struct mproc__exit e;
-	void (*old)(int) = signal(SIGCHLD, SIG_IGN);
 	int fd, go;
 
 	(void)state;
+	assert_int_equal(sigaction(SIGCHLD, &ignore, &old), 0);
 	start_exiting(42, &fd, &go);
 	assert_int_equal(mproc__pidfd_reap(fd, &e), -EAGAIN);
 	say_go(go);
 	wait_dead(fd);
 	assert_int_equal(mproc__pidfd_reap(fd, &e), 0);
-	signal(SIGCHLD, old);
+	assert_int_equal(sigaction(SIGCHLD, &old, NULL), 0);
 	check_stolen(&e, 42, 0);
 	close(fd);
 }
@@ -275,29 +271,19 @@ test_kill_group_refuses_bad_pids(void **state)
 	close(fd);
 }
 
-static int
-no_child_left(void **state)
-{
-	(void)state;
-	return waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD ? 0 : -1;
-}
-
-#define TEST(fn) cmocka_unit_test_teardown(fn, no_child_left)
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_exit_code),
-		TEST(test_killed_by_signal),
-		TEST(test_core_flag),
-		TEST(test_status_stolen_by_waitpid),
-		TEST(test_status_lost_to_ignored_sigchld),
-		TEST(test_not_our_child),
-		TEST(test_kill_group_of_dead_leader),
-		TEST(test_kill_group_refuses_bad_pids),
+		cmocka_unit_test(test_exit_code),
+		cmocka_unit_test(test_killed_by_signal),
+		cmocka_unit_test(test_core_flag),
+		cmocka_unit_test(test_status_stolen_by_waitpid),
+		cmocka_unit_test(test_status_lost_to_ignored_sigchld),
+		cmocka_unit_test(test_not_our_child),
+		cmocka_unit_test(test_kill_group_of_dead_leader),
+		cmocka_unit_test(test_kill_group_refuses_bad_pids),
 	};
 
-	alarm(60);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return TEST_RUN(tests);
 }

@@ -5,12 +5,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -19,6 +13,7 @@
 
 #include "system/buf.h"
 #include "system/system.h"
+#include "test.h"
 
 #define MS INT64_C(1000000)
 
@@ -337,6 +332,5 @@ main(void)
 		cmocka_unit_test(test_thread_count),
 	};
 
-	alarm(60);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return TEST_RUN(tests);
 }
