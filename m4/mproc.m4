@@ -50,14 +50,25 @@ AC_DEFUN([MPROC_OPTIONS], [
 		MPROC_LDFLAGS="$MPROC_LDFLAGS --coverage"])
 	MPROC_TRY_FLAGS([$MPROC_CFLAGS $MPROC_LDFLAGS])
 
+	# The sanitizers' fixed shadow addresses and much randomisation of
+	# addresses do not go together on every kernel.
+	NO_ASLR=
+	AS_IF([test "x$enable_sanitizers" != xno &&
+	    setarch "$host_cpu" -R true 2>/dev/null],
+		[NO_ASLR="setarch $host_cpu -R"])
+	AC_SUBST([NO_ASLR])
+
 	AC_SUBST([MPROC_CFLAGS])
 	AC_SUBST([MPROC_LDFLAGS])
 	AC_SUBST([WERROR])
 	AC_SUBST([FUZZ_LDFLAGS])
-	# The allocations that tests/lib/alloc_fail.c can make fail.
+	# What tests/lib/alloc_fail.c and sys_fail.c can make fail.
 	TEST_WRAP_LDFLAGS=
 	for mproc_f in malloc calloc realloc reallocarray free strdup strndup \
-	    asprintf vasprintf posix_memalign aligned_alloc
+	    asprintf vasprintf posix_memalign aligned_alloc \
+	    dup3 epoll_create1 epoll_ctl epoll_wait eventfd fcntl fork \
+	    ftruncate memfd_create mmap pipe2 poll read recv recvmsg send \
+	    sendmsg socketpair timerfd_create timerfd_settime write
 	do
 		TEST_WRAP_LDFLAGS="$TEST_WRAP_LDFLAGS -Wl,--wrap=$mproc_f"
 	done

@@ -7,7 +7,8 @@ TEST_LDADD = libmproc-internal.la tests/lib/libtest.la \
 # A test that hangs is killed with SIGABRT after this many seconds.
 TEST_TIMEOUT = 120
 LOG_COMPILER = timeout
-AM_LOG_FLAGS = -k 5 -s ABRT $(TEST_TIMEOUT) $(TEST_VALGRIND)
+AM_LOG_FLAGS = -k 5 -s ABRT $(TEST_TIMEOUT) $(NO_ASLR) \
+	$(TEST_VALGRIND)
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = timeout
 AM_SH_LOG_FLAGS = -k 5 -s ABRT $(TEST_TIMEOUT) bash

@@ -145,6 +145,24 @@ fails_from_the_nth_allocation(void **state)
 	free(a);
 }
 
+static void
+fails_the_nth_system_call(void **state)
+{
+	int a[2], b[2], r;
+
+	(void)state;
+	test_fail_sys("pipe2", 2, EMFILE);
+	assert_int_equal(pipe2(a, O_CLOEXEC), 0);
+	r = pipe2(b, O_CLOEXEC);
+	assert_int_equal(errno, EMFILE);
+	assert_int_equal(r, -1);
+	assert_true(test_fail_sys_done());
+	r = fcntl(a[0], F_GETFD);
+	assert_int_equal(r, FD_CLOEXEC);
+	close(a[0]);
+	close(a[1]);
+}
+
 static int
 made(void **state)
 {
@@ -176,6 +194,7 @@ main(void)
 		cmocka_unit_test(sees_allocations),
 		cmocka_unit_test(fails_the_nth_allocation),
 		cmocka_unit_test(fails_from_the_nth_allocation),
+		cmocka_unit_test(fails_the_nth_system_call),
 		cmocka_unit_test_setup_teardown(keeps_setup_and_teardown,
 		    made, unmade),
 	};

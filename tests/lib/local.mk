@@ -2,6 +2,7 @@ check_LTLIBRARIES += tests/lib/libtest.la
 tests_lib_libtest_la_SOURCES = \
 	%D%/alloc_fail.c \
 	%D%/leaks.c \
+	%D%/sys_fail.c \
 	%D%/test.c %D%/test.h
 
 check_PROGRAMS += tests/lib/lib_test

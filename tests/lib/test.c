@@ -30,6 +30,7 @@ after(void **state)
 	int r = 0;
 
 	(void)test_fail_done();
+	(void)test_fail_sys_done();
 	if (current.teardown_func != NULL)
 		r = current.teardown_func(state);
 	if (test_leaks_after() > 0)

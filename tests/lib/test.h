@@ -8,7 +8,8 @@
  *     teardown, the program must have the same open descriptors, children,
  *     threads, signal dispositions, /dev/shm entries and live allocations as
  *     before, or the test fails.
- *  3. To make allocations fail, see test_fail_alloc().
+ *  3. To make allocations and system calls fail, see test_fail_alloc() and
+ *     test_fail_sys().
  *
  * The environment variable TEST_FILTER (as cmocka_set_test_filter, with *
  * and ?) picks tests.  The time limit is the harness's, see tests/local.mk.
@@ -59,6 +60,15 @@ void test_fail_alloc_from(unsigned n);
 bool test_fail_done(void);
 /* Allocations since the last test_fail_alloc() or the start of the test. */
 unsigned test_alloc_count(void);
+
+/*
+ * test_fail_sys - let the n-th call of `name` from now on fail, once, with
+ * an errno; 0 ends it.  For the calls in tests/lib/sys_fail.c; in any thread
+ * of the calling process, not in its children.
+ */
+void test_fail_sys(const char *name, unsigned n, int error);
+/* End the failing; true if a call did fail. */
+bool test_fail_sys_done(void);
 
 /* Blocks that are allocated now. */
 unsigned test_alloc_live(void);
