@@ -4,6 +4,7 @@ include_HEADERS = %D%/mproc.h
 mproc_HEADERS = \
 	%D%/mproc/backend.h \
 	%D%/mproc/class.h \
+	%D%/mproc/context.h \
 	%D%/mproc/error.h \
 	%D%/mproc/future.h \
 	%D%/mproc/log.h \

@@ -10,6 +10,7 @@
 
 #include <mproc/backend.h>
 #include <mproc/class.h>
+#include <mproc/context.h>
 #include <mproc/error.h>
 #include <mproc/future.h>
 #include <mproc/log.h>
