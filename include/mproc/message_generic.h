@@ -9,9 +9,8 @@
 
 #include <stdint.h>
 
+#include <mproc/message.h>
 #include <mproc/value.h>
-
-struct mproc_msg;
 
 /*
  * long and long long are two types even where both have 64 bits, and
