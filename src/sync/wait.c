@@ -1,9 +1,11 @@
 /*
  * wait.c - select(2) and poll(2) against a deadline.
  *
- * Both are called again after a signal, with what is left of the time; by
- * pselect(2) and ppoll(2), which count it in nanoseconds.
+ * Both are called again after a signal, with what is left of the time.
  */
+#include <sys/time.h>
+
+#include <limits.h>
 #include <string.h>
 #include <time.h>
 
@@ -27,6 +29,21 @@ time_left(int64_t deadline, struct timespec *ts)
 	return ts;
 }
 
+/* Never less: a wait lasts as long as was asked for. */
+static struct timeval
+rounded_up(const struct timespec *ts)
+{
+	struct timeval tv;
+
+	tv.tv_sec = ts->tv_sec;
+	tv.tv_usec = (ts->tv_nsec + 999) / 1000;
+	if (tv.tv_usec == 1000000) {
+		tv.tv_sec++;
+		tv.tv_usec = 0;
+	}
+	return tv;
+}
+
 int
 mproc_select(int nfds, fd_set *readfds, fd_set *writefds, fd_set *exceptfds,
     int timeout_ms)
@@ -34,6 +51,7 @@ mproc_select(int nfds, fd_set *readfds, fd_set *writefds, fd_set *exceptfds,
 	fd_set *const user[3] = { readfds, writefds, exceptfds };
 	const int64_t deadline = mproc__deadline(timeout_ms);
 	struct timespec ts;
+	struct timeval tv;
 	fd_set work[3];
 	int i, n;
 
@@ -45,10 +63,12 @@ mproc_select(int nfds, fd_set *readfds, fd_set *writefds, fd_set *exceptfds,
 		for (i = 0; i < 3; i++)
 			if (user[i] != NULL)
 				work[i] = *user[i];
-		n = pselect(nfds, readfds != NULL ? &work[0] : NULL,
+		if (time_left(deadline, &ts) != NULL)
+			tv = rounded_up(&ts);
+		n = select(nfds, readfds != NULL ? &work[0] : NULL,
 		    writefds != NULL ? &work[1] : NULL,
 		    exceptfds != NULL ? &work[2] : NULL,
-		    time_left(deadline, &ts), NULL);
+		    deadline != MPROC__NEVER ? &tv : NULL);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return mproc__err(-errno, "mproc_select: %s", strerror(errno));
@@ -65,8 +85,9 @@ mproc_poll(struct pollfd *fds, size_t n, int timeout_ms)
 	struct timespec ts;
 	int r;
 
-	if (fds == NULL && n > 0)
-		return mproc__err(-EINVAL, "mproc_poll: no entries");
+	if ((fds == NULL && n > 0) || n > INT_MAX)
+		return mproc__err(-EINVAL, "mproc_poll: %zu entries%s", n,
+		    fds == NULL ? " at NULL" : "");
 	do
 		r = ppoll(fds, n, time_left(deadline, &ts), NULL);
 	while (r < 0 && errno == EINTR);
