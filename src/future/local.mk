@@ -1,1 +1,3 @@
-libmproc_la_SOURCES += 
+libmproc_la_SOURCES += \
+	%D%/future.c \
+	%D%/future.h

@@ -1,0 +1,287 @@
+/*
+ * future.c - the one-shot result of a call.
+ *
+ * Invariants: `done` goes from false to true once; result, reply and text
+ * are written before it and, but for taking the reply, never after it.
+ *
+ * The descriptor of a future is an epoll set over the sockets of its owner
+ * and a timerfd.  The timerfd stands for the deadline while the future is
+ * pending, and is made to expire for good when it completes: it is never
+ * read, so the descriptor then stays readable.
+ */
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "future/future.h"
+
+void
+mproc__future_init(struct mproc_future *f,
+    const struct mproc__future_ops *ops, void *owner)
+{
+	memset(f, 0, sizeof(*f));
+	f->ops = ops;
+	f->owner = owner;
+	f->deadline = MPROC__NEVER;
+	f->epfd = f->timerfd = -1;
+}
+
+static void
+arm(struct mproc_future *f)
+{
+	struct itimerspec when = { .it_value.tv_nsec = 1 };
+
+	if (f->timerfd < 0 || (!f->done && f->deadline == MPROC__NEVER))
+		return;
+	if (!f->done && f->deadline > 0) {
+		when.it_value.tv_sec = f->deadline / 1000000000;
+		when.it_value.tv_nsec = f->deadline % 1000000000;
+	}
+	(void)timerfd_settime(f->timerfd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+void
+mproc__future_complete(struct mproc_future *f, int result,
+    struct mproc_msg *reply, const char *text)
+{
+	if (f->done) {
+		mproc_msg_free(reply);
+		return;
+	}
+	f->result = result;
+	f->reply = reply;
+	if (text != NULL && text[0] != '\0')
+		f->text = strdup(text);	/* without memory: no text */
+	f->done = true;
+	arm(f);
+}
+
+void
+mproc__future_events(struct mproc_future *f, int fd, uint32_t events)
+{
+	struct epoll_event ev = { .events = events };
+
+	if (f->epfd >= 0)
+		(void)epoll_ctl(f->epfd, EPOLL_CTL_MOD, fd, &ev);
+}
+
+void
+mproc__future_release(struct mproc_future *f)
+{
+	mproc_msg_free(f->reply);
+	free(f->text);
+	mproc__close(f->epfd);
+	mproc__close(f->timerfd);
+}
+
+/* The owner's lock, if it is still there. */
+static int
+enter(struct mproc_future *f)
+{
+	return f->owner != NULL ? f->ops->lock(f->owner) : 0;
+}
+
+static void
+leave(struct mproc_future *f)
+{
+	if (f->owner != NULL)
+		f->ops->unlock(f->owner);
+}
+
+int
+mproc_future_wait(struct mproc_future *f, int timeout_ms)
+{
+	int r;
+
+	if (f == NULL)
+		return mproc__err(-EINVAL, "no future given");
+	if ((r = enter(f)) < 0)
+		return r;
+	if (!f->done)
+		r = f->ops->wait(f->owner, f, mproc__deadline(timeout_ms));
+	leave(f);
+	if (r == -ETIMEDOUT)
+		mproc__err(r, "the future is still pending after %d ms",
+		    timeout_ms);
+	return r;
+}
+
+bool
+mproc_future_done(struct mproc_future *f)
+{
+	bool done;
+
+	if (f == NULL || enter(f) < 0)
+		return false;
+	if (!f->done)
+		f->ops->work(f->owner);
+	done = f->done;
+	leave(f);
+	return done;
+}
+
+int
+mproc_future_result(struct mproc_future *f)
+{
+	if (f == NULL)
+		return mproc__err(-EINVAL, "no future given");
+	if (!mproc_future_done(f))
+		return -EAGAIN;
+	return f->result;
+}
+
+struct mproc_msg *
+mproc_future_reply(struct mproc_future *f)
+{
+	return f != NULL && mproc_future_done(f) ? f->reply : NULL;
+}
+
+struct mproc_msg *
+mproc_future_take(struct mproc_future *f)
+{
+	struct mproc_msg *msg = mproc_future_reply(f);
+
+	if (msg != NULL)
+		f->reply = NULL;
+	return msg;
+}
+
+const char *
+mproc_future_errmsg(struct mproc_future *f)
+{
+	return f != NULL && mproc_future_done(f) && f->text != NULL ?
+	    f->text : "";
+}
+
+static int
+make_fd(struct mproc_future *f)
+{
+	struct pollfd fds[MPROC__FUTURE_POLLFDS];
+	struct epoll_event ev = { .events = EPOLLIN };
+	int i, n, r;
+
+	if ((f->epfd = epoll_create1(EPOLL_CLOEXEC)) < 0)
+		return mproc__fd_error(errno, "a future's descriptor");
+	f->timerfd = timerfd_create(CLOCK_MONOTONIC,
+	    TFD_CLOEXEC | TFD_NONBLOCK);
+	if (f->timerfd < 0) {
+		r = mproc__fd_error(errno, "a future's descriptor");
+		goto fail;
+	}
+	if (epoll_ctl(f->epfd, EPOLL_CTL_ADD, f->timerfd, &ev) < 0)
+		goto fail_errno;
+	n = f->owner != NULL && !f->done ? f->ops->fds(f->owner, fds) : 0;
+	for (i = 0; i < n; i++) {
+		ev.events = (uint32_t)fds[i].events;
+		if (epoll_ctl(f->epfd, EPOLL_CTL_ADD, fds[i].fd, &ev) < 0)
+			goto fail_errno;
+	}
+	arm(f);
+	return 0;
+
+fail_errno:
+	r = -errno;
+fail:
+	mproc__close(f->epfd);
+	mproc__close(f->timerfd);
+	f->epfd = f->timerfd = -1;
+	return r;
+}
+
+int
+mproc_future_fd(struct mproc_future *f)
+{
+	int r;
+
+	if (f == NULL)
+		return mproc__err(-EINVAL, "no future given");
+	if ((r = enter(f)) < 0)
+		return r;
+	if (f->epfd < 0)
+		r = make_fd(f);
+	leave(f);
+	return r < 0 ? r : f->epfd;
+}
+
+int
+mproc_future_cancel(struct mproc_future *f)
+{
+	int r;
+
+	if (f == NULL)
+		return mproc__err(-EINVAL, "no future given");
+	if ((r = enter(f)) < 0)
+		return r;
+	if (f->done) {
+		r = -EALREADY;
+	} else {
+		f->ops->forget(f->owner, f);
+		mproc__future_complete(f, -ECANCELED, NULL, "given up");
+	}
+	leave(f);
+	return r;
+}
+
+int
+mproc_future_wait_any(struct mproc_future *const *list, int n,
+    int timeout_ms)
+{
+	int64_t deadline = mproc__deadline(timeout_ms);
+	struct pollfd *fds;
+	int i, r;
+
+	if (list == NULL || n < 1)
+		return mproc__err(-EINVAL, "no futures to wait for");
+	if ((fds = calloc((size_t)n, sizeof(*fds))) == NULL)
+		return -ENOMEM;
+	for (i = 0; i < n; i++) {
+		if ((r = mproc_future_fd(list[i])) < 0)
+			goto out;
+		fds[i] = (struct pollfd){ .fd = r, .events = POLLIN };
+	}
+	for (;;) {
+		for (i = 0; i < n; i++)
+			if (mproc_future_done(list[i])) {
+				r = i;
+				goto out;
+			}
+		r = -ETIMEDOUT;
+		if (mproc__now_ns() >= deadline)
+			goto out;
+		(void)poll(fds, (nfds_t)n, mproc__remaining_ms(deadline));
+	}
+out:
+	free(fds);
+	return r;
+}
+
+int
+mproc_future_wait_all(struct mproc_future *const *list, int n,
+    int timeout_ms)
+{
+	int64_t deadline = mproc__deadline(timeout_ms);
+	int i, r = 0;
+
+	if (n < 0 || (list == NULL && n > 0))
+		return mproc__err(-EINVAL, "no futures to wait for");
+	for (i = 0; i < n && r == 0; i++)
+		r = mproc_future_wait(list[i], mproc__remaining_ms(deadline));
+	return r;
+}
+
+struct mproc_future *
+mproc_future_free(struct mproc_future *f)
+{
+	if (f == NULL)
+		return NULL;
+	if (enter(f) == 0) {
+		if (!f->done)
+			f->ops->forget(f->owner, f);
+		leave(f);
+	}
+	mproc__future_release(f);
+	free(f);
+	return NULL;
+}

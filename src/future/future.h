@@ -1,0 +1,65 @@
+/*
+ * future.h (private) - a future and whoever completes it.
+ *
+ * Layer: core, below process.  A future knows its owner only through the
+ * operations below; all its state is guarded by the owner's lock.  When the
+ * owner goes away first it completes the future and lets go (owner NULL);
+ * from then on the state does not change any more.
+ */
+#ifndef MPROC_FUTURE_FUTURE_H
+#define MPROC_FUTURE_FUTURE_H
+
+#include <poll.h>
+
+#include <mproc/future.h>
+
+#include "system/system.h"
+
+#define MPROC__FUTURE_POLLFDS	4
+
+struct mproc_future;
+
+struct mproc__future_ops {
+	/* 0, or -ECHILD in the wrong process */
+	int	(*lock)(void *owner);
+	void	(*unlock)(void *owner);
+	/* locked: work until f is done (0) or the deadline (-ETIMEDOUT) */
+	int	(*wait)(void *owner, struct mproc_future *f, int64_t deadline);
+	/* locked: do what can be done without waiting */
+	void	(*work)(void *owner);
+	/* locked: the descriptors and events that may move f on */
+	int	(*fds)(void *owner, struct pollfd ret[MPROC__FUTURE_POLLFDS]);
+	/* locked: f is done or given up; take it out of every list */
+	void	(*forget)(void *owner, struct mproc_future *f);
+};
+
+struct mproc_future {
+	const struct mproc__future_ops *ops;
+	void		*owner;		/* NULL once it is gone */
+	uint64_t	 id;		/* of the call */
+	int64_t		 deadline;	/* MPROC__NEVER: none */
+	bool		 done;
+	bool		 waited;	/* its owner's waiter keeps the time */
+	int		 result;	/* 0 or the code, once done */
+	struct mproc_msg *reply;
+	char		*text;		/* of the error, or NULL */
+	int		 epfd, timerfd;	/* -1 until asked for */
+	struct mproc_future *hash_next;	/* owner's: by id */
+	struct mproc_future *prev, *next; /* owner's: by deadline */
+};
+
+/* Set up in the caller's storage (a call that waits needs no heap). */
+void	mproc__future_init(struct mproc_future *,
+	    const struct mproc__future_ops *, void *owner);
+/*
+ * Complete, under the owner's lock, exactly once: a second time is ignored
+ * and the reply freed.  `reply` is moved, `text` copied (may be NULL).
+ */
+void	mproc__future_complete(struct mproc_future *, int result,
+	    struct mproc_msg *reply, const char *text);
+/* The owner now waits for other events of one of its descriptors. */
+void	mproc__future_events(struct mproc_future *, int fd, uint32_t events);
+/* Free what init and complete made, not the struct. */
+void	mproc__future_release(struct mproc_future *);
+
+#endif

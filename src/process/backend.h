@@ -1,0 +1,138 @@
+/*
+ * backend.h (private) - the backend's insides.
+ *
+ * Layer: core, process.  One thread; nothing here is locked.
+ *
+ * Messages are handled straight from the data channel's read buffer, one at a
+ * time; between two of them control is looked at (by a word in the status
+ * page, so that a look costs no system call).
+ */
+#ifndef MPROC_PROCESS_BACKEND_H
+#define MPROC_PROCESS_BACKEND_H
+
+#include <mproc/backend.h>
+#include <mproc/process.h>
+
+#include "channel/channel.h"
+#include "message/message.h"
+#include "process/class.h"
+#include "process/control.h"
+#include "process/launch.h"
+#include "process/page.h"
+
+#define MPROC__UNKNOWN_MAX	16
+
+struct mproc_request {
+	struct mproc__core *core;
+	uint64_t	 id;		/* 0: a cast */
+	int		 row;		/* -1: unknown command */
+	bool		 is_call, answered, deferred;
+	bool		 counted;	/* its outcome is in the accounts */
+	int64_t		 deadline_ns;	/* 0: none */
+	uint64_t	 bytes;
+	char		 command[64];
+	int		 fail_code;	/* of mproc_fail, in the handler */
+	char		 fail_text[256];
+	/* while its handler runs */
+	uint8_t		*body;
+	size_t		 body_size;
+	struct mproc__poke *poke;
+	int		*fds;		/* received; -1 once taken */
+	int		 n_fds;
+	struct mproc_request *prev, *next; /* deferred */
+};
+
+struct mproc__watch {
+	int		 fd, events;
+	bool		 gone;		/* removed while callbacks run */
+	mproc_watch_fn	*fn;
+	void		*arg;
+	struct mproc__watch *next;
+};
+
+struct mproc__timer {
+	int		 id, repeat_ms;
+	int64_t		 when;
+	mproc_timer_fn	*fn;
+	void		*arg;
+	struct mproc__timer *next;	/* by time */
+};
+
+struct mproc__core {
+	const struct mproc_class *class;
+	struct mproc__index index;
+	struct mproc_backend *base;	/* in the object */
+	void		*object;
+	struct mproc__boot boot;
+	struct mproc__channel *data, *control;
+	struct mproc__page *page;
+	char		 name[64], logger[160];
+
+	/* from `go` */
+	int64_t		 inbox_messages, inbox_bytes;
+	size_t		 max_message;
+	enum mproc_overflow emit_overflow;
+	int		 block_ms, log_block_ms;
+	uint8_t		*args;		/* start arguments' body */
+	struct mproc__envelope args_env;
+	struct mproc__poke args_poke;
+	int		 args_fds[MPROC__ARGS_FDS], n_args_fds;
+	void		*args_struct;
+	const struct mproc_schema *args_schema;
+
+	/* the loop */
+	int		 epfd, wake_fd, timerfd; /* timerfd: once fd is used */
+	uint32_t	 data_events, control_events;
+	struct mproc__watch *watches;
+	struct mproc__timer *timers, *running;
+	int		 last_timer;
+	uint32_t	 control_seen;
+	uint64_t	 received;	/* data frames */
+	bool		 in_handler;
+	bool		 stopping, quitting, frontend_gone;
+	int		 stop_mode;
+	uint64_t	 stop_upto;
+	int		 exit_code;
+
+	/* messages */
+	void		*scratch;	/* decoded arguments */
+	struct mproc_request *request;	/* the next or current one */
+	struct mproc_request *deferred;
+	char		 unknown[MPROC__UNKNOWN_MAX][64]; /* were logged */
+	size_t		 n_unknown;
+};
+
+struct mproc__core *mproc__core_of(struct mproc_backend *);
+
+/* backend_loop.c */
+int	mproc__loop_init(struct mproc__core *);
+void	mproc__loop_done(struct mproc__core *);
+/* Read and act on control frames; false: the frontend is gone. */
+void	mproc__poll_control(struct mproc__core *);
+/* Sync epoll's interest with what is queued. */
+void	mproc__loop_interest(struct mproc__core *);
+/* One turn: wait at most to the deadline; things done. */
+int	mproc__turn(struct mproc__core *, int64_t deadline);
+bool	mproc__loop_ended(struct mproc__core *);
+/* Write all that is queued, waiting for the frontend to take it. */
+void	mproc__flush_all(struct mproc__core *);
+
+/* backend_message.c */
+int	mproc__dispatch(struct mproc__core *, struct mproc__frame *);
+void	mproc__account(struct mproc_request *, _Atomic uint64_t *word);
+void	mproc__cancel_deferred(struct mproc__core *);
+void	mproc__drop_rest(struct mproc__core *);
+
+/* backend_send.c */
+int	mproc__answer_error(struct mproc_request *, int code,
+	    const char *text);
+/* The reply of a handler that has none. */
+int	mproc__answer_ok(struct mproc_request *);
+int	mproc__send_control(struct mproc__core *, int kind, uint64_t id,
+	    const struct mproc_schema *, const void *args);
+/* A sink of the log module: sends a record that any logger here made. */
+void	mproc__core_record(const struct mproc_log_record *, void *core);
+void	mproc__core_log(struct mproc__core *, enum mproc_level,
+	    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

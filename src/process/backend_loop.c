@@ -1,0 +1,568 @@
+/*
+ * backend_loop.c - the backend's loop: control first, then messages and the
+ * user's descriptors and timers in turns.
+ */
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "process/backend.h"
+
+/* Messages in a row before descriptors and timers get their turn. */
+#define MESSAGES_A_TURN	64
+#define EVENTS		32
+
+static int
+add(struct mproc__core *core, int fd, uint32_t events, void *tag)
+{
+	struct epoll_event ev = { .events = events, .data.ptr = tag };
+
+	if (fd < 0)
+		return 0;
+	return epoll_ctl(core->epfd, EPOLL_CTL_ADD, fd, &ev) < 0 ?
+	    mproc__fd_error(errno, "the backend's loop") : 0;
+}
+
+int
+mproc__loop_init(struct mproc__core *core)
+{
+	int r;
+
+	core->timerfd = -1;
+	core->data_events = core->control_events = EPOLLIN;
+	if ((core->epfd = epoll_create1(EPOLL_CLOEXEC)) < 0)
+		return mproc__fd_error(errno, "the backend's loop");
+	if ((r = add(core, mproc__channel_fd(core->data), EPOLLIN,
+	    &core->data)) < 0 ||
+	    (r = add(core, mproc__channel_fd(core->control), EPOLLIN,
+	    &core->control)) < 0 ||
+	    (r = add(core, core->wake_fd, EPOLLIN, &core->wake_fd)) < 0)
+		return r;
+	return add(core, core->boot.parent_pidfd, EPOLLIN, &core->boot);
+}
+
+void
+mproc__loop_done(struct mproc__core *core)
+{
+	struct mproc__watch *w;
+	struct mproc__timer *t;
+
+	while ((w = core->watches) != NULL) {
+		core->watches = w->next;
+		free(w);
+	}
+	while ((t = core->timers) != NULL) {
+		core->timers = t->next;
+		free(t);
+	}
+	mproc__close(core->epfd);
+	mproc__close(core->timerfd);
+}
+
+static void
+interest(struct mproc__core *core, struct mproc__channel *ch, void *tag,
+    uint32_t *current)
+{
+	bool out = mproc__channel_queued(ch) > 0 &&
+	    !mproc__channel_blocked(ch);
+	struct epoll_event ev = {
+		.events = EPOLLIN | (out ? EPOLLOUT : 0), .data.ptr = tag
+	};
+
+	if (ev.events == *current)
+		return;
+	if (epoll_ctl(core->epfd, EPOLL_CTL_MOD, mproc__channel_fd(ch), &ev)
+	    == 0)
+		*current = ev.events;
+}
+
+void
+mproc__loop_interest(struct mproc__core *core)
+{
+	interest(core, core->data, &core->data, &core->data_events);
+	interest(core, core->control, &core->control,
+	    &core->control_events);
+}
+
+static void
+on_stop(struct mproc__core *core, const struct mproc__envelope *env)
+{
+	struct mproc__poke poke;
+	struct ctl_stop stop;
+
+	if (mproc__decode(MPROC_SCHEMA(ctl_stop), env->args, env->args_size,
+	    NULL, 0, &stop, &poke) < 0)
+		return;
+	core->stopping = true;
+	core->stop_mode = stop.mode;
+	core->stop_upto = stop.upto;
+}
+
+static void
+on_control(struct mproc__core *core, struct mproc__frame *frame)
+{
+	struct mproc__envelope env;
+
+	core->control_seen++;
+	if (mproc__envelope_read(frame->data, frame->size, &env) < 0 ||
+	    env.kind != MPROC__CONTROL)
+		return;		/* a credit is only a doorbell */
+	if (mproc__envelope_is(&env, "ping"))
+		(void)mproc__send_control(core, MPROC__CONTROL, env.id,
+		    MPROC_SCHEMA(ctl_pong), &(struct ctl_pong){ });
+	else if (mproc__envelope_is(&env, "stop"))
+		on_stop(core, &env);
+}
+
+void
+mproc__poll_control(struct mproc__core *core)
+{
+	struct mproc__frame frame;
+	int r, n;
+
+	r = mproc__channel_fill(core->control);
+	while ((n = mproc__channel_next(core->control, &frame)) > 0)
+		on_control(core, &frame);
+	if (n < 0 || (r < 0 && r != -ENOMEM && r != -EMFILE))
+		core->frontend_gone = true;
+}
+
+/* The frontend counts its control frames in the page. */
+static bool
+control_waits(struct mproc__core *core)
+{
+	return atomic_load_explicit(&core->page->control_sent,
+	    memory_order_acquire) != core->control_seen;
+}
+
+bool
+mproc__loop_ended(struct mproc__core *core)
+{
+	if (core->quitting || core->frontend_gone)
+		return true;
+	if (!core->boot.is_thread &&
+	    atomic_load_explicit(&mproc__term.requested,
+	    memory_order_relaxed))
+		return true;
+	return core->stopping && (core->stop_mode == MPROC_NOW ||
+	    core->received >= core->stop_upto);
+}
+
+bool
+mproc_going(struct mproc_backend *base)
+{
+	struct mproc__core *core = mproc__core_of(base);
+
+	if (control_waits(core))
+		mproc__poll_control(core);
+	if (core->stopping || core->quitting || core->frontend_gone ||
+	    atomic_load_explicit(&core->page->no_go, memory_order_relaxed))
+		return false;
+	return core->boot.is_thread ||
+	    !atomic_load_explicit(&mproc__term.requested,
+	    memory_order_relaxed);
+}
+
+/* What cannot be read cannot come any more: as if the frontend had gone. */
+static void
+lost(struct mproc__core *core, int r)
+{
+	if (r != -EPIPE)
+		mproc__core_log(core, MPROC_CRITICAL, "the stream of "
+		    "messages is broken: %s", strerrordesc_np(-r));
+	core->frontend_gone = true;
+}
+
+/* Handle what is buffered, a bounded number; returns how many. */
+static int
+messages(struct mproc__core *core)
+{
+	struct mproc__frame frame;
+	int n = 0, r = 0;
+
+	while (n < MESSAGES_A_TURN) {
+		if (control_waits(core))
+			mproc__poll_control(core);
+		if (mproc__loop_ended(core))
+			break;
+		if ((r = mproc__channel_next(core->data, &frame)) <= 0)
+			break;
+		if ((r = mproc__dispatch(core, &frame)) < 0)
+			break;
+		n++;
+	}
+	if (r < 0)
+		lost(core, r);
+	return n;
+}
+
+static void
+read_data(struct mproc__core *core)
+{
+	int r;
+
+	if (mproc__channel_ready(core->data))
+		return;		/* these first */
+	r = mproc__channel_fill(core->data);
+	if (r < 0 && r != -EMFILE && r != -ENOMEM &&
+	    !mproc__channel_ready(core->data))
+		lost(core, r);
+}
+
+static void
+watch_free(struct mproc__core *core)
+{
+	struct mproc__watch **at = &core->watches, *w;
+
+	while ((w = *at) != NULL) {
+		if (!w->gone) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
+		free(w);
+	}
+}
+
+static int
+run_watch(struct mproc__core *core, struct mproc__watch *w, uint32_t events)
+{
+	int fd = w->fd, r;
+
+	if (w->gone)
+		return 0;	/* removed by a callback of this turn */
+	core->in_handler = true;
+	r = w->fn(core->base, fd, (int)events, w->arg);
+	core->in_handler = false;
+	if (r < 0 && !w->gone) {
+		mproc__core_log(core, MPROC_WARNING, "the watch of fd %d "
+		    "failed and was removed: %s", fd, strerrordesc_np(-r));
+		(void)mproc_unwatch(core->base, fd);
+	}
+	return 1;
+}
+
+static int
+on_event(struct mproc__core *core, const struct epoll_event *ev)
+{
+	void *tag = ev->data.ptr;
+	uint64_t n;
+
+	if (tag == &core->data) {
+		if (ev->events & EPOLLOUT)
+			(void)mproc__channel_flush(core->data);
+		if (ev->events & ~(uint32_t)EPOLLOUT)
+			read_data(core);
+	} else if (tag == &core->control) {
+		if (ev->events & EPOLLOUT)
+			(void)mproc__channel_flush(core->control);
+		if (ev->events & ~(uint32_t)EPOLLOUT)
+			mproc__poll_control(core);
+	} else if (tag == &core->boot) {
+		core->frontend_gone = true;
+	} else if (tag == &core->wake_fd) {
+		(void)!read(core->wake_fd, &n, sizeof(n));
+	} else if (tag == &core->timerfd) {
+		(void)!read(core->timerfd, &n, sizeof(n));
+	} else {
+		return run_watch(core, tag, ev->events);
+	}
+	return 0;
+}
+
+static void
+timer_link(struct mproc__core *core, struct mproc__timer *t)
+{
+	struct mproc__timer **at = &core->timers;
+
+	while (*at != NULL && (*at)->when <= t->when)
+		at = &(*at)->next;
+	t->next = *at;
+	*at = t;
+}
+
+/* The timerfd stands in the epoll set for a loop of the class's own. */
+static void
+arm(struct mproc__core *core)
+{
+	struct itimerspec spec = { .it_value.tv_nsec = 0 };
+	int64_t when;
+
+	if (core->timerfd < 0)
+		return;
+	if (core->timers != NULL) {
+		when = core->timers->when;
+		spec.it_value.tv_sec = when / 1000000000;
+		spec.it_value.tv_nsec = when % 1000000000 + 1;
+	}
+	(void)timerfd_settime(core->timerfd, TFD_TIMER_ABSTIME, &spec, NULL);
+}
+
+/*
+ * Those due now.  A timer is out of the list while its callback runs, and
+ * `running` says whether the callback cancelled it.
+ */
+static int
+timers(struct mproc__core *core)
+{
+	int64_t now;
+	struct mproc__timer *t;
+	int n = 0, r;
+
+	if (core->timers == NULL)
+		return 0;
+	now = mproc__now_ns();
+	while ((t = core->timers) != NULL && t->when <= now) {
+		core->timers = t->next;
+		core->running = t;
+		core->in_handler = true;
+		r = t->fn(core->base, t->arg);
+		core->in_handler = false;
+		n++;
+		if (r < 0)
+			mproc__core_log(core, MPROC_WARNING, "timer %d failed "
+			    "and was removed: %s", t->id,
+			    strerrordesc_np(-r));
+		if (r < 0 || core->running == NULL || t->repeat_ms == 0) {
+			free(t);
+		} else {
+			t->when += t->repeat_ms * 1000000LL;
+			if (t->when <= now)	/* no bursts after a delay */
+				t->when = now + t->repeat_ms * 1000000LL;
+			timer_link(core, t);
+		}
+		core->running = NULL;
+	}
+	arm(core);
+	return n;
+}
+
+/* Descriptors: wait for them until the deadline. */
+static int
+events(struct mproc__core *core, int64_t deadline)
+{
+	struct epoll_event ev[EVENTS];
+	int i, n, done = 0;
+
+	if (core->timers != NULL)
+		deadline = mproc__min_deadline(deadline, core->timers->when);
+	if (mproc__channel_blocked(core->data))	/* look again soon */
+		deadline = mproc__min_deadline(deadline, mproc__deadline(10));
+	n = epoll_wait(core->epfd, ev, EVENTS, mproc__remaining_ms(deadline));
+	for (i = 0; i < n; i++)
+		done += on_event(core, &ev[i]);
+	if (mproc__channel_blocked(core->data))
+		(void)mproc__channel_flush(core->data);
+	watch_free(core);
+	return done;
+}
+
+int
+mproc__turn(struct mproc__core *core, int64_t deadline)
+{
+	int done;
+
+	done = messages(core);
+	if (mproc__loop_ended(core))
+		return done;
+	mproc__loop_interest(core);
+	/* something done or buffered: only look, do not wait */
+	if (done > 0 || mproc__channel_ready(core->data))
+		deadline = 0;
+	done += events(core, deadline);
+	done += timers(core);
+	if (done == 0)
+		done += messages(core);
+	mproc__loop_interest(core);
+	return done;
+}
+
+int
+mproc_poll_once(struct mproc_backend *base, int timeout_ms)
+{
+	struct mproc__core *core = mproc__core_of(base);
+	int64_t deadline = mproc__deadline(timeout_ms);
+	int n;
+
+	if (core->in_handler)
+		return mproc__err(-EDEADLK, "mproc_poll_once inside a "
+		    "handler or callback of %s", core->name);
+	do {
+		if (control_waits(core))
+			mproc__poll_control(core);
+		if (mproc__loop_ended(core))
+			return -ESHUTDOWN;
+		n = mproc__turn(core, deadline);
+	} while (n == 0 && mproc__now_ns() < deadline);
+	return n == 0 && mproc__loop_ended(core) ? -ESHUTDOWN : n;
+}
+
+int
+mproc_run(struct mproc_backend *base)
+{
+	struct mproc__core *core = mproc__core_of(base);
+
+	while (mproc_poll_once(base, -1) >= 0)
+		;
+	return core->exit_code;
+}
+
+void
+mproc_quit(struct mproc_backend *base, int code)
+{
+	struct mproc__core *core = mproc__core_of(base);
+
+	core->quitting = true;
+	core->exit_code = code & 0xff;
+}
+
+int
+mproc_backend_fd(struct mproc_backend *base)
+{
+	struct mproc__core *core = mproc__core_of(base);
+	int r;
+
+	if (core->timerfd >= 0)
+		return core->epfd;
+	core->timerfd = timerfd_create(CLOCK_MONOTONIC,
+	    TFD_CLOEXEC | TFD_NONBLOCK);
+	if (core->timerfd < 0)
+		return mproc__fd_error(errno, "the backend's loop");
+	if ((r = add(core, core->timerfd, EPOLLIN, &core->timerfd)) < 0)
+		return r;
+	arm(core);
+	return core->epfd;
+}
+
+int
+mproc_watch(struct mproc_backend *base, int fd, int events_,
+    mproc_watch_fn *fn, void *arg)
+{
+	struct mproc__core *core = mproc__core_of(base);
+	struct mproc__watch *w;
+	struct epoll_event ev = { .events = (uint32_t)events_ };
+	int op = EPOLL_CTL_MOD, r;
+
+	if (fn == NULL)
+		return mproc__err(-EINVAL, "a watch needs a function");
+	for (w = core->watches; w != NULL; w = w->next)
+		if (w->fd == fd && !w->gone)
+			break;
+	if (w == NULL) {
+		if ((w = calloc(1, sizeof(*w))) == NULL)
+			return -ENOMEM;
+		op = EPOLL_CTL_ADD;
+	}
+	ev.data.ptr = w;
+	if (epoll_ctl(core->epfd, op, fd, &ev) < 0) {
+		r = -errno;
+		if (op == EPOLL_CTL_ADD)
+			free(w);
+		return mproc__err(r, "fd %d cannot be watched: %s", fd,
+		    strerrordesc_np(-r));
+	}
+	w->fd = fd;
+	w->events = events_;
+	w->fn = fn;
+	w->arg = arg;
+	if (op == EPOLL_CTL_ADD) {
+		w->next = core->watches;
+		core->watches = w;
+	}
+	return 0;
+}
+
+int
+mproc_unwatch(struct mproc_backend *base, int fd)
+{
+	struct mproc__core *core = mproc__core_of(base);
+	struct mproc__watch *w;
+
+	for (w = core->watches; w != NULL; w = w->next) {
+		if (w->fd != fd || w->gone)
+			continue;
+		/* may fail: the fd may be closed already */
+		(void)epoll_ctl(core->epfd, EPOLL_CTL_DEL, fd, NULL);
+		w->gone = true;	/* freed at the end of the turn */
+		return 0;
+	}
+	return mproc__err(-ENOENT, "fd %d is not watched", fd);
+}
+
+int
+mproc_timer(struct mproc_backend *base, int first_ms, int repeat_ms,
+    mproc_timer_fn *fn, void *arg)
+{
+	struct mproc__core *core = mproc__core_of(base);
+	struct mproc__timer *t;
+
+	if (fn == NULL || first_ms < 0 || repeat_ms < 0)
+		return mproc__err(-EINVAL, "a timer needs a function and "
+		    "times >= 0");
+	if ((t = calloc(1, sizeof(*t))) == NULL)
+		return -ENOMEM;
+	t->id = ++core->last_timer;
+	t->repeat_ms = repeat_ms;
+	t->when = mproc__deadline(first_ms);
+	t->fn = fn;
+	t->arg = arg;
+	timer_link(core, t);
+	arm(core);
+	return t->id;
+}
+
+int
+mproc_timer_cancel(struct mproc_backend *base, int id)
+{
+	struct mproc__core *core = mproc__core_of(base);
+	struct mproc__timer **at, *t;
+
+	if (core->running != NULL && core->running->id == id) {
+		core->running = NULL;	/* its own callback ends it */
+		return 0;
+	}
+	for (at = &core->timers; (t = *at) != NULL; at = &t->next) {
+		if (t->id != id)
+			continue;
+		*at = t->next;
+		free(t);
+		arm(core);
+		return 0;
+	}
+	return mproc__err(-ENOENT, "no timer %d", id);
+}
+
+/*
+ * The last of the output: the frontend takes it whenever it calls into the
+ * library, so this waits as long as there is a frontend.  Not even SIGTERM
+ * ends it: what was sent is not lost to an orderly end.
+ */
+void
+mproc__flush_all(struct mproc__core *core)
+{
+	struct pollfd fds[3];
+	int data, control;
+
+	for (;;) {
+		data = mproc__channel_flush(core->data);
+		control = mproc__channel_flush(core->control);
+		if ((data <= 0 && control <= 0) || core->frontend_gone)
+			return;
+		fds[0] = (struct pollfd){ mproc__channel_fd(core->data),
+		    data > 0 ? POLLOUT : 0, 0 };
+		fds[1] = (struct pollfd){ mproc__channel_fd(core->control),
+		    control > 0 ? POLLIN | POLLOUT : POLLIN, 0 };
+		fds[2] = (struct pollfd){ core->boot.parent_pidfd, POLLIN,
+		    0 };
+		(void)poll(fds, 3, mproc__channel_blocked(core->data) ?
+		    10 : -1);
+		if (fds[1].revents & POLLIN)
+			mproc__poll_control(core);
+		if (fds[2].revents)
+			return;
+	}
+}

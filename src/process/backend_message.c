@@ -1,0 +1,344 @@
+/*
+ * backend_message.c - a message on its way through a handler.
+ *
+ * A request is made for each message and used again for the next, unless the
+ * handler defers it.  Its outcome is counted exactly once: when a call is
+ * answered, else when the handler has returned.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bsd/string.h>
+
+#include "process/backend.h"
+
+void
+mproc__account(struct mproc_request *req, _Atomic uint64_t *word)
+{
+	struct mproc__core *core = req->core;
+	struct mproc__page *page = core->page;
+	uint64_t done, wake;
+
+	if (req->counted)
+		return;
+	req->counted = true;
+	mproc__page_add(&page->done_bytes, req->bytes);
+	mproc__page_add(word, 1);
+	atomic_thread_fence(memory_order_seq_cst);
+	wake = atomic_load(&page->wake_done);
+	if (wake == 0)
+		return;
+	done = page->handled + page->failed + page->expired +
+	    page->dropped_stop;
+	if (done < wake && page->done_bytes < atomic_load(&page->wake_bytes))
+		return;
+	if (atomic_exchange(&page->wake_done, 0) != 0)
+		(void)mproc__send_control(core, MPROC__CREDIT, 0,
+		    MPROC_SCHEMA(ctl_credit), &(struct ctl_credit){ });
+}
+
+static struct mproc_request *
+next_request(struct mproc__core *core)
+{
+	if (core->request == NULL)
+		core->request = calloc(1, sizeof(*core->request));
+	return core->request;
+}
+
+static void
+begin(struct mproc__core *core, struct mproc_request *req,
+    const struct mproc__envelope *env, struct mproc__frame *frame, int row)
+{
+	size_t n = env->command_len;
+
+	req->core = core;
+	req->id = env->id;
+	req->row = row;
+	req->is_call = env->kind == MPROC__CALL;
+	req->answered = req->deferred = req->counted = false;
+	req->deadline_ns = env->meta.deadline_ns;
+	req->bytes = frame->size;
+	if (n >= sizeof(req->command))
+		n = sizeof(req->command) - 1;
+	memcpy(req->command, env->command, n);
+	req->command[n] = '\0';
+	req->fail_code = 0;
+	req->fail_text[0] = '\0';
+	req->body = frame->data;
+	req->body_size = frame->size;
+	req->prev = req->next = NULL;
+}
+
+static void
+set_activity(struct mproc__core *core, int row, uint64_t id)
+{
+	struct mproc__page *page = core->page;
+
+	if (row != MPROC__ROW_NONE) {
+		atomic_store_explicit(&page->msg_id, id,
+		    memory_order_relaxed);
+		atomic_store_explicit(&page->since_ns, mproc__now_ns(),
+		    memory_order_relaxed);
+	}
+	atomic_store_explicit(&page->row, row, memory_order_release);
+}
+
+/* The handler has returned r. */
+static void
+finish(struct mproc__core *core, struct mproc_request *req, int r)
+{
+	const char *text = req->fail_text;
+
+	req->body = NULL;
+	req->poke = NULL;
+	req->fds = NULL;
+	req->n_fds = 0;
+	if (r < 0 && !req->answered) {
+		if (text[0] == '\0' || req->fail_code != r)
+			text = strerrordesc_np(-r) != NULL ?
+			    strerrordesc_np(-r) : "error";
+		(void)mproc__answer_error(req, r, text);
+		mproc__core_log(core, MPROC_WARNING, "c__%s failed: %s (%d)",
+		    req->command, text, r);
+		req->deferred = false;
+	}
+	if (req->deferred && !req->answered) {
+		core->request = NULL;	/* it lives on, in the list */
+		req->next = core->deferred;
+		if (req->next != NULL)
+			req->next->prev = req;
+		core->deferred = req;
+		return;
+	}
+	if (req->is_call && !req->answered)
+		(void)mproc__answer_ok(req);
+	mproc__account(req, &core->page->handled);
+}
+
+static int
+refuse(struct mproc__core *core, struct mproc_request *req, int code,
+    const char *text)
+{
+	int r = mproc__answer_error(req, code, text);
+
+	if (!req->is_call)
+		mproc__core_log(core, MPROC_WARNING, "refused: %s", text);
+	return r;
+}
+
+/* Said once for a command, or a flood of casts would flood the log. */
+static bool
+seen_before(struct mproc__core *core, const char *command)
+{
+	size_t i;
+
+	for (i = 0; i < core->n_unknown; i++)
+		if (strcmp(core->unknown[i], command) == 0)
+			return true;
+	if (core->n_unknown < MPROC__UNKNOWN_MAX)
+		(void)strlcpy(core->unknown[core->n_unknown++], command,
+		    sizeof(core->unknown[0]));
+	else
+		return true;	/* enough was said */
+	return false;
+}
+
+/* A command that no row takes. */
+static int
+unknown(struct mproc__core *core, struct mproc_request *req,
+    int *fds, int n_fds)
+{
+	char text[128];
+	struct mproc_msg *msg;
+	int r;
+
+	if (core->class->on_unknown != NULL) {
+		r = mproc__msg_copy(req->body, req->body_size, fds, n_fds,
+		    &msg);
+		if (r < 0)
+			return refuse(core, req, r, "no memory");
+		while (n_fds > 0)
+			fds[--n_fds] = -1;	/* moved into msg */
+		set_activity(core, MPROC__ROW_UNKNOWN, req->id);
+		core->in_handler = true;
+		r = core->class->on_unknown(core->base, msg, req);
+		core->in_handler = false;
+		mproc_msg_free(msg);
+		finish(core, req, r);
+		set_activity(core, MPROC__ROW_NONE, 0);
+		return 0;
+	}
+	(void)snprintf(text, sizeof(text), "class %s has no command %s",
+	    core->class->name, req->command);
+	if (req->is_call)
+		return mproc__answer_error(req, -ENOSYS, text);
+	if (seen_before(core, req->command)) {
+		mproc__account(req, &core->page->failed);
+		return 0;
+	}
+	return refuse(core, req, -ENOSYS, text);
+}
+
+static bool
+is_expired(const struct mproc__envelope *env)
+{
+	return env->kind == MPROC__CALL && env->meta.deadline_ns != 0 &&
+	    mproc__now_ns() >= env->meta.deadline_ns;
+}
+
+static void
+run_handler(struct mproc__core *core, struct mproc_request *req, int row,
+    const struct mproc__envelope *env, int *fds, int n_fds)
+{
+	const struct mproc_handler *h = &core->class->handlers[row];
+	struct mproc__poke poke;
+	int r;
+
+	r = mproc__decode(h->schema, env->args, env->args_size, fds, n_fds,
+	    core->scratch, &poke);
+	if (r < 0) {
+		(void)refuse(core, req, r, mproc__err_text());
+		return;
+	}
+	req->poke = &poke;
+	req->fds = fds;
+	req->n_fds = n_fds;
+	set_activity(core, row, req->id);
+	core->in_handler = true;
+	r = h->entry(core->base, core->scratch, req);
+	core->in_handler = false;
+	finish(core, req, r);
+	set_activity(core, MPROC__ROW_NONE, 0);
+}
+
+int
+mproc__dispatch(struct mproc__core *core, struct mproc__frame *frame)
+{
+	struct mproc__envelope env;
+	int fds[MPROC__MAX_FDS], n = 0, i, r, row;
+	struct mproc_request *req;
+
+	if ((r = mproc__envelope_read(frame->data, frame->size, &env)) < 0)
+		return r;
+	if (env.kind != MPROC__CAST && env.kind != MPROC__CALL)
+		return -EPROTO;
+	core->received++;
+	if (env.n_fds > 0)
+		n = mproc__channel_take_fds(core->data, env.n_fds, fds);
+	if ((req = next_request(core)) == NULL) {
+		r = -ENOMEM;
+		goto out;
+	}
+	row = mproc__index_find(&core->index, env.command, env.command_len);
+	begin(core, req, &env, frame, row);
+	if (is_expired(&env))
+		mproc__account(req, &core->page->expired);
+	else if (n < env.n_fds)
+		(void)refuse(core, req, -EMFILE, "descriptors of the message "
+		    "were lost: out of descriptors");
+	else if (row < 0)
+		(void)unknown(core, req, fds, n);
+	else
+		run_handler(core, req, row, &env, fds, n);
+out:
+	for (i = 0; i < n; i++)
+		mproc__close(fds[i]);
+	return r;
+}
+
+void
+mproc__cancel_deferred(struct mproc__core *core)
+{
+	struct mproc_request *req;
+
+	while ((req = core->deferred) != NULL)
+		(void)mproc_fail(req, -ECANCELED, "the process stopped");
+}
+
+void
+mproc__drop_rest(struct mproc__core *core)
+{
+	struct mproc__page *page = core->page;
+
+	if (!core->stopping || core->stop_mode != MPROC_NOW ||
+	    core->stop_upto <= core->received)
+		return;
+	mproc__page_add(&page->dropped_stop,
+	    core->stop_upto - core->received);
+}
+
+int
+mproc_defer(struct mproc_request *req)
+{
+	if (req->answered)
+		return mproc__err(-EALREADY, "command %s was answered before",
+		    req->command);
+	req->deferred = true;
+	return 0;
+}
+
+const char *
+mproc_request_command(const struct mproc_request *req)
+{
+	return req->command;
+}
+
+uint64_t
+mproc_request_id(const struct mproc_request *req)
+{
+	return req->id;
+}
+
+bool
+mproc_request_is_call(const struct mproc_request *req)
+{
+	return req->is_call;
+}
+
+int
+mproc_request_msg(struct mproc_request *req, struct mproc_msg **ret_msg)
+{
+	int fds[MPROC__MAX_FDS], i, n = 0, r = 0;
+
+	if (req->body == NULL)
+		return mproc__err(-EALREADY, "the handler of %s has returned",
+		    req->command);
+	for (i = 0; i < req->n_fds && r >= 0; i++, n++)
+		r = fds[n] = mproc__dup(req->fds[i]);
+	if (r >= 0) {
+		if (req->poke != NULL)
+			mproc__poke_undo(req->poke);
+		r = mproc__msg_copy(req->body, req->body_size, fds, n,
+		    ret_msg);
+		if (req->poke != NULL)
+			mproc__poke_redo(req->poke);
+	}
+	if (r < 0)
+		while (n > 0)
+			mproc__close(fds[--n]);
+	return r < 0 ? r : 0;
+}
+
+int
+mproc_request_remaining_ms(const struct mproc_request *req)
+{
+	if (req->deadline_ns == 0)
+		return -1;
+	return mproc__remaining_ms(req->deadline_ns);
+}
+
+int
+mproc_take_arg_fd(struct mproc_request *req, struct mproc_fd field)
+{
+	int i;
+
+	for (i = 0; field.present && i < req->n_fds; i++) {
+		if (req->fds[i] != field.fd || field.fd < 0)
+			continue;
+		req->fds[i] = -1;
+		return field.fd;
+	}
+	return mproc__err(-EBADF, "command %s: no such descriptor",
+	    req->command);
+}

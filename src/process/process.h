@@ -1,0 +1,198 @@
+/*
+ * process.h (private) - the frontend's insides.
+ *
+ * Layer: core, process.
+ *
+ * One mutex guards a process.  Of the threads that wait on it one, the
+ * leader, polls the descriptors with the mutex released; the others sleep
+ * on condition variables of their own, and the leader, after each round of
+ * work, wakes those whose condition has come true.  A leader that is done
+ * hands over to the next waiter.
+ *
+ * What a round does, in this order: control, log lane, data, then death: so
+ * all that a backend sent before it died is delivered before its death is.
+ */
+#ifndef MPROC_PROCESS_PROCESS_H
+#define MPROC_PROCESS_PROCESS_H
+
+#include <pthread.h>
+#include <poll.h>
+
+#include <mproc/process.h>
+
+#include "channel/channel.h"
+#include "future/future.h"
+#include "message/message.h"
+#include "process/class.h"
+#include "process/control.h"
+#include "process/launch.h"
+#include "process/page.h"
+
+#define MPROC__LOG_RECORD_MAX	8192	/* >= MPROC__LOG_DATAGRAM_MAX */
+
+/* A thread that waits for something of a process. */
+struct mproc__waiter {
+	pthread_cond_t	 cond;
+	bool		 (*ready)(struct mproc *, void *arg);
+	void		*arg;
+	struct mproc__waiter *next;
+};
+
+/* A log record on its way to the sinks, which run without the lock. */
+struct mproc__log_item {
+	struct mproc__log_item *next;
+	size_t	 size;
+	uint8_t	 data[];	/* as it came */
+};
+
+struct mproc__futures {
+	struct mproc_future **bucket;	/* by id */
+	size_t		 n_buckets, count;
+	struct mproc_future *first, *last; /* by deadline, with a deadline */
+};
+
+struct mproc {
+	pthread_mutex_t	 lock;
+	unsigned	 fork_generation; /* of the process that owns it */
+	struct mproc__index index;
+	struct mproc_options opt;	/* defaults filled in */
+	char		*name;
+	int		*keep_fds;	/* copy; n_keep of them */
+	int		 n_keep;
+	struct mproc__buf args;		/* start arguments' body */
+	struct mproc__fdset args_fds;	/* ours, duplicated */
+
+	enum mproc_status status;
+	int		 start_code;	/* pre_run's, from `ready` */
+	char		 start_text[256];
+	bool		 ready;
+	bool		 stop_sent;
+	bool		 no_go;
+	int64_t		 started_ns;
+	int64_t		 start_deadline;
+
+	/* this generation's ends */
+	struct mproc__channel *data, *control;
+	int		 boot_data;	/* the child's end until the start */
+	int		 log_fd;
+	int		 capture[2];	/* our ends of stdout, stderr */
+	struct mproc__capture *lines;	/* splitters of those */
+	struct mproc__child child;
+	struct mproc__page *page;
+	bool		 data_eof, control_eof, log_eof;
+	int64_t		 eof_deadline;	/* a mute backend is killed then */
+
+	/* waiting */
+	int		 epfd, timerfd;
+	bool		 fd_used;	/* someone may poll epfd */
+	int64_t		 armed_ns;	/* what timerfd is set to */
+	uint32_t	 data_events, control_events, log_events;
+	bool		 leading;	/* a thread polls, or is about to */
+	uint32_t	 led_events;	/* data | control POLLOUT it polls for */
+	struct mproc__waiter *waiters;
+
+	/* what goes out */
+	uint64_t	 next_id;
+	uint64_t	 gen_frames;	/* data frames queued, for `upto` */
+	uint64_t	 gen_sent, gen_bytes; /* of those: in the mailbox */
+	struct mproc__futures futures;
+	int64_t		 retry_ns;	/* the kernel refused descriptors */
+
+	/* what came in */
+	struct mproc_msg *inbox, *inbox_tail;
+	uint64_t	 inbox_count;
+	uint64_t	 inbox_bytes;
+
+	/* log records that wait for unlocking */
+	struct mproc__log_item *logs, *logs_tail;
+	bool		 dispatching;
+
+	/* pings */
+	uint64_t	 ping_id, pong_id;
+	int64_t		 ping_sent_ns, pong_ns;
+
+	/* accounts: of earlier generations, and what only we know */
+	struct mproc_stats total;	/* closed generations */
+	struct mproc_stats own;		/* this one, our side */
+	struct mproc_death death;
+	char		 death_text[512];
+	char		 last_log[512];
+	char		 fault[160];	/* why we killed it, "" */
+};
+
+/* process.c: 0 and locked, or -ECHILD, -EINVAL. */
+int	mproc__enter(struct mproc *);
+/* Feeds the sinks, arms the timer, unlocks. */
+void	mproc__leave(struct mproc *);
+/* Locked; lets go of the lock while log records go to the sinks. */
+void	mproc__dispatch_logs(struct mproc *);
+
+/* process_pump.c, all locked */
+/* Wait until ready(p, arg); 0 or -ETIMEDOUT. */
+int	mproc__wait(struct mproc *, bool (*ready)(struct mproc *, void *),
+	    void *arg, int64_t deadline);
+/* Do all that can be done without waiting. */
+void	mproc__work(struct mproc *);
+/* Bring epoll interest, the inbox flag and the leader up to date. */
+void	mproc__interest(struct mproc *);
+int	mproc__epoll_add(struct mproc *, int fd);
+void	mproc__wake_waiters(struct mproc *);
+/* A protocol error: note it and kill the backend. */
+void	mproc__fault(struct mproc *, const char *what, int code);
+
+/* process_input.c, locked */
+void	mproc__read_control(struct mproc *);
+void	mproc__read_data(struct mproc *);
+void	mproc__read_log(struct mproc *);
+void	mproc__read_capture(struct mproc *, int which);
+int	mproc__capture_new(struct mproc *);	/* 0, -ENOMEM */
+void	mproc__capture_free(struct mproc *);
+void	mproc__inbox_clear(struct mproc *);
+
+/* process_send.c, locked */
+/* Done by the backend, as far as believable: messages, bytes. */
+void	mproc__done(struct mproc *, uint64_t *ret_n, uint64_t *ret_bytes);
+/* MPROC_DROP_OLD: let the next message leave if it is its turn. */
+void	mproc__flush_some(struct mproc *);
+/* Append a control message; errors are those of channel_commit. */
+int	mproc__control_send(struct mproc *, int kind, uint64_t id,
+	    const struct mproc_schema *, const void *args);
+
+/* process_stats.c, locked */
+/* Add this generation's accounts; what is open counts as in flight. */
+void	mproc__stats_add(struct mproc *, struct mproc_stats *);
+/* The generation is over: what is open was lost with it. */
+void	mproc__stats_close(struct mproc *);
+/* The command that runs by the page, "" if none. */
+void	mproc__page_command(struct mproc *, char *buf, size_t size);
+
+/* process_future.c, locked */
+extern const struct mproc__future_ops mproc__process_future_ops;
+int	mproc__futures_add(struct mproc *, struct mproc_future *);
+struct mproc_future *mproc__futures_find(struct mproc *, uint64_t id);
+void	mproc__futures_forget(struct mproc *, struct mproc_future *);
+/* Complete those whose time is over; returns the next deadline. */
+int64_t	mproc__futures_expire(struct mproc *);
+/* Complete all with a code. */
+void	mproc__futures_fail(struct mproc *, int code, const char *text);
+/* What is waited for on a descriptor has changed. */
+void	mproc__futures_events(struct mproc *, int fd, uint32_t events);
+void	mproc__futures_done(struct mproc *);
+
+/* process_start.c, locked */
+int	mproc__open_data(struct mproc *);
+void	mproc__generation_free(struct mproc *);
+/* process_death.c, locked: the backend is dead and drained. */
+void	mproc__on_death(struct mproc *);
+
+/* process_stop.c, locked */
+int	mproc__stop_locked(struct mproc *);
+
+/*
+ * For the context, which must not wait: send a ping (0 or -errno); when the
+ * last pong came, CLOCK_MONOTONIC ns, 0 never.  Not locked.
+ */
+int	mproc__ping_start(struct mproc *);
+int64_t	mproc__ping_state(struct mproc *);
+
+#endif

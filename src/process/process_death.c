@@ -1,0 +1,122 @@
+/*
+ * process_death.c - what is done when a backend has died: everything that it
+ * sent is taken in first, then the status, then all who wait are told.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bsd/string.h>
+
+#include "process/process.h"
+
+/*
+ * Until the kernel has no more (not until end of file: a grandchild may hold
+ * the other end and live on).  Each fill takes what is there, and a dead
+ * process writes no more, so this ends; the bound is for a grandchild that
+ * goes on writing.
+ */
+#define DRAIN_ROUNDS	4096
+
+static void
+drain(struct mproc *p)
+{
+	struct pollfd fds[5];
+	int i;
+
+	for (i = 0; i < DRAIN_ROUNDS; i++) {
+		fds[0] = (struct pollfd){ p->control_eof ? -1 :
+		    mproc__channel_fd(p->control), POLLIN, 0 };
+		fds[1] = (struct pollfd){ p->log_eof ? -1 : p->log_fd,
+		    POLLIN, 0 };
+		fds[2] = (struct pollfd){ p->data_eof ? -1 :
+		    mproc__channel_fd(p->data), POLLIN, 0 };
+		fds[3] = (struct pollfd){ p->capture[0], POLLIN, 0 };
+		fds[4] = (struct pollfd){ p->capture[1], POLLIN, 0 };
+		if (poll(fds, 5, 0) <= 0)
+			return;
+		if (fds[0].revents)
+			mproc__read_control(p);
+		if (fds[1].revents)
+			mproc__read_log(p);
+		if (fds[2].revents)
+			mproc__read_data(p);
+		if (fds[3].revents)
+			mproc__read_capture(p, 0);
+		if (fds[4].revents)
+			mproc__read_capture(p, 1);
+	}
+}
+
+static void
+put_cause(struct mproc *p, const struct mproc_death *d, char *buf,
+    size_t size)
+{
+	if (p->fault[0] != '\0')
+		(void)snprintf(buf, size, "was killed for a breach of "
+		    "protocol: %s", p->fault);
+	else if (!d->known)
+		(void)snprintf(buf, size, "ended, its exit status was taken "
+		    "by somebody else");
+	else if (d->signal != 0)
+		(void)snprintf(buf, size, "was killed by SIG%s%s",
+		    sigabbrev_np(d->signal) != NULL ?
+		    sigabbrev_np(d->signal) : "?",
+		    d->core ? " (core dumped)" : "");
+	else
+		(void)snprintf(buf, size, "exited with status %d",
+		    d->exit_code);
+}
+
+static void
+put_text(struct mproc *p)
+{
+	const struct mproc_death *d = &p->death;
+	char cause[200], where[80] = "";
+
+	put_cause(p, d, cause, sizeof(cause));
+	if (d->command[0] != '\0')
+		(void)snprintf(where, sizeof(where), " in c__%s",
+		    d->command);
+	(void)snprintf(p->death_text, sizeof(p->death_text),
+	    "%s %s (pid %d) %s%s after %lld ms", p->index.class->name,
+	    p->name, (int)p->child.pid, cause, where,
+	    (long long)d->uptime_ms);
+}
+
+static void
+record(struct mproc *p, const struct mproc__exit *ex)
+{
+	struct mproc_death *d = &p->death;
+
+	memset(d, 0, sizeof(*d));
+	d->known = ex->known;
+	d->signal = ex->known ? ex->signal : 0;
+	d->exit_code = ex->known ? ex->exit_code : -1;
+	d->core = ex->core;
+	d->uptime_ms = (mproc__now_ns() - p->started_ns) / 1000000;
+	mproc__page_command(p, d->command, sizeof(d->command));
+	if (d->command[0] != '\0')
+		d->msg_id = mproc__page_get(&p->page->msg_id);
+	(void)strlcpy(d->last_log, p->last_log, sizeof(d->last_log));
+	put_text(p);
+}
+
+void
+mproc__on_death(struct mproc *p)
+{
+	struct mproc__exit ex = { .exit_code = -1 };
+
+	drain(p);
+	if (mproc__child_reap(&p->child, &ex) == -EAGAIN)
+		return;		/* not quite: the next round comes soon */
+	record(p, &ex);
+	mproc__stats_close(p);
+	p->data = mproc__channel_free(p->data);
+	p->control = mproc__channel_free(p->control);
+	mproc__capture_free(p);
+	p->data_eof = p->control_eof = true;
+	p->retry_ns = p->eof_deadline = MPROC__NEVER;
+	p->status = MPROC_STATUS_DEAD;
+	mproc__futures_fail(p, -EPIPE, p->death_text);
+}

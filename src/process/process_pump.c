@@ -1,0 +1,442 @@
+/*
+ * process_pump.c - moving bytes and time: the rounds of work, and waiting.
+ *
+ * Invariants, whenever the lock is free:
+ *  - `leading` is true while exactly one thread polls with the lock released;
+ *  - if output is queued, the polling leader polls for POLLOUT or has been
+ *    kicked by the timerfd;
+ *  - if someone waits and nobody leads, a waiter has been signalled.
+ */
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log/log.h"
+#include "process/process.h"
+
+enum slot {
+	SLOT_CONTROL, SLOT_LOG, SLOT_OUT, SLOT_ERR, SLOT_DATA, SLOT_PIDFD,
+	SLOT_TIMER, SLOTS
+};
+
+#define RETRY_NS	(10 * 1000000LL)	/* kernel out of room for fds */
+#define EOF_NS		(1000 * 1000000LL)	/* closed, but not dead */
+#define KICK		1	/* armed_ns: the timer is a kick */
+
+static bool
+paced(const struct mproc *p)
+{
+	return p->opt.overflow == MPROC_DROP_OLD;
+}
+
+static uint32_t
+output_events(const struct mproc__channel *ch, bool eof)
+{
+	if (ch == NULL || eof || mproc__channel_queued(ch) == 0 ||
+	    mproc__channel_blocked(ch))
+		return 0;
+	return POLLOUT;
+}
+
+/* Paced output waits for the backend, not for the kernel. */
+static uint32_t
+data_events(const struct mproc *p)
+{
+	return paced(p) && p->data != NULL &&
+	    !mproc__channel_midframe(p->data) ? 0 :
+	    output_events(p->data, p->data_eof);
+}
+
+static void
+epoll_mod(struct mproc *p, int fd, uint32_t events, uint32_t *current)
+{
+	struct epoll_event ev = { .events = events };
+
+	if (*current == events)
+		return;
+	if (epoll_ctl(p->epfd, EPOLL_CTL_MOD, fd, &ev) == 0)
+		*current = events;
+}
+
+/* Of the process, and of its futures that have descriptors. */
+static void
+epoll_both(struct mproc *p, int fd, uint32_t events, uint32_t *current)
+{
+	if (*current == events)
+		return;
+	epoll_mod(p, fd, events, current);
+	mproc__futures_events(p, fd, events);
+}
+
+int
+mproc__epoll_add(struct mproc *p, int fd)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+
+	if (epoll_ctl(p->epfd, EPOLL_CTL_ADD, fd, &ev) < 0)
+		return mproc__fd_error(errno, "an epoll entry");
+	return 0;
+}
+
+static void
+settime(struct mproc *p, int64_t when)
+{
+	struct itimerspec spec = { .it_value.tv_nsec = 0 };
+
+	if (when != MPROC__NEVER) {
+		spec.it_value.tv_sec = when / 1000000000;
+		spec.it_value.tv_nsec = when % 1000000000;
+	}
+	(void)timerfd_settime(p->timerfd, TFD_TIMER_ABSTIME, &spec, NULL);
+	p->armed_ns = when;
+}
+
+static int64_t
+next_deadline(struct mproc *p)
+{
+	int64_t when = mproc__min_deadline(p->retry_ns, p->eof_deadline);
+
+	if (p->futures.first != NULL)
+		when = mproc__min_deadline(when, p->futures.first->deadline);
+	return when;
+}
+
+/*
+ * A later time may stay armed for an earlier one while there is some
+ * deadline: that costs a wake-up now and then and saves a system call a
+ * message.  With none the timer is silent.
+ */
+static void
+arm(struct mproc *p)
+{
+	int64_t when;
+
+	if (!p->fd_used || p->armed_ns == KICK)
+		return;
+	when = next_deadline(p);
+	if (when < p->armed_ns ||
+	    (when == MPROC__NEVER && p->armed_ns != MPROC__NEVER))
+		settime(p, when);
+}
+
+/*
+ * The inbox flag: epfd must be readable while a message waits in the
+ * library.  Our end of the log lane is never written to, so it is always
+ * writable: asking epoll for EPOLLOUT on it is a flag that costs no
+ * descriptor.
+ */
+static void
+flag_inbox(struct mproc *p)
+{
+	if (p->log_fd >= 0)
+		epoll_mod(p, p->log_fd, EPOLLIN |
+		    (p->fd_used && p->inbox != NULL ? EPOLLOUT : 0),
+		    &p->log_events);
+}
+
+void
+mproc__interest(struct mproc *p)
+{
+	uint32_t data = data_events(p);
+	uint32_t control = output_events(p->control, p->control_eof);
+
+	if ((p->data != NULL && mproc__channel_blocked(p->data)) ||
+	    (p->control != NULL && mproc__channel_blocked(p->control))) {
+		if (p->retry_ns == MPROC__NEVER)
+			p->retry_ns = mproc__now_ns() + RETRY_NS;
+	} else {
+		p->retry_ns = MPROC__NEVER;
+	}
+	if (p->data != NULL && !p->data_eof)
+		epoll_both(p, mproc__channel_fd(p->data), EPOLLIN | data,
+		    &p->data_events);
+	if (p->control != NULL && !p->control_eof)
+		epoll_both(p, mproc__channel_fd(p->control),
+		    EPOLLIN | control, &p->control_events);
+	flag_inbox(p);
+	if (p->leading && p->led_events != (data << 16 | control) &&
+	    p->armed_ns != KICK)
+		settime(p, KICK);
+}
+
+void
+mproc__dispatch_logs(struct mproc *p)
+{
+	struct mproc__log_item *item, *next;
+	struct mproc_log_record rec;
+
+	while (p->logs != NULL && !p->dispatching) {
+		p->dispatching = true;
+		item = p->logs;
+		p->logs = p->logs_tail = NULL;
+		pthread_mutex_unlock(&p->lock);
+		for (; item != NULL; item = next) {
+			next = item->next;
+			if (mproc__log_decode(item->data, item->size, &rec)
+			    == 0)
+				mproc__log_dispatch(&rec);
+			free(item);
+		}
+		pthread_mutex_lock(&p->lock);
+		p->dispatching = false;
+	}
+}
+
+static void
+prepare(struct mproc *p, struct pollfd fds[SLOTS])
+{
+	int i;
+
+	for (i = 0; i < SLOTS; i++)
+		fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
+	if (p->control != NULL && !p->control_eof) {
+		fds[SLOT_CONTROL].fd = mproc__channel_fd(p->control);
+		fds[SLOT_CONTROL].events |=
+		    (short)output_events(p->control, false);
+	}
+	if (p->data != NULL && !p->data_eof) {
+		fds[SLOT_DATA].fd = mproc__channel_fd(p->data);
+		fds[SLOT_DATA].events |= (short)data_events(p);
+	}
+	if (!p->log_eof)
+		fds[SLOT_LOG].fd = p->log_fd;
+	fds[SLOT_OUT].fd = p->capture[0];
+	fds[SLOT_ERR].fd = p->capture[1];
+	if (p->status != MPROC_STATUS_DEAD)
+		fds[SLOT_PIDFD].fd = p->child.pidfd;
+}
+
+static void
+write_out(struct mproc *p)
+{
+	if (p->control != NULL && mproc__channel_queued(p->control) > 0)
+		(void)mproc__channel_flush(p->control);
+	if (p->data == NULL || mproc__channel_queued(p->data) == 0)
+		return;
+	if (paced(p))
+		mproc__flush_some(p);
+	else
+		(void)mproc__channel_flush(p->data);
+}
+
+static bool
+is_dead(struct mproc *p)
+{
+	if (p->status == MPROC_STATUS_NEW || p->status == MPROC_STATUS_DEAD)
+		return false;
+	return mproc__child_dead(&p->child);
+}
+
+/*
+ * End of file, but not dead: normally its exit is under way.  One that
+ * closed its ends and lives on would be mute for ever.
+ */
+static void
+mute(struct mproc *p)
+{
+	bool eof = p->data_eof || p->control_eof || p->log_eof;
+
+	if (!eof || p->status == MPROC_STATUS_NEW ||
+	    p->status == MPROC_STATUS_DEAD)
+		return;
+	if (p->eof_deadline == MPROC__NEVER)
+		p->eof_deadline = mproc__now_ns() + EOF_NS;
+	else if (mproc__now_ns() >= p->eof_deadline) {
+		p->eof_deadline = MPROC__NEVER - 1;	/* once */
+		mproc__fault(p, "it closed its channel and lived on", -EPIPE);
+	}
+}
+
+static void
+take_input(struct mproc *p, const struct pollfd fds[SLOTS])
+{
+	if (fds[SLOT_CONTROL].revents & ~POLLOUT)
+		mproc__read_control(p);
+	if (fds[SLOT_LOG].revents)
+		mproc__read_log(p);
+	if (fds[SLOT_OUT].revents)
+		mproc__read_capture(p, 0);
+	if (fds[SLOT_ERR].revents)
+		mproc__read_capture(p, 1);
+	if (fds[SLOT_DATA].revents & ~POLLOUT)
+		mproc__read_data(p);
+}
+
+/* One round: what the poll found, then the things of time. */
+static void
+work_on(struct mproc *p, const struct pollfd fds[SLOTS])
+{
+	uint64_t ticks;
+
+	if (p->armed_ns != MPROC__NEVER &&
+	    mproc__now_ns() >= p->armed_ns) {
+		(void)!read(p->timerfd, &ticks, sizeof(ticks));
+		p->armed_ns = MPROC__NEVER;
+	}
+	if (((fds[SLOT_CONTROL].revents | fds[SLOT_DATA].revents) & POLLOUT) ||
+	    mproc__now_ns() >= p->retry_ns) {
+		p->retry_ns = MPROC__NEVER;
+		write_out(p);
+	}
+	take_input(p, fds);
+	if (paced(p))
+		write_out(p);
+	if ((fds[SLOT_PIDFD].revents || p->log_eof) && is_dead(p))
+		mproc__on_death(p);
+	if (p->futures.first != NULL)
+		(void)mproc__futures_expire(p);
+	mute(p);
+	mproc__interest(p);
+	mproc__wake_waiters(p);
+}
+
+void
+mproc__work(struct mproc *p)
+{
+	struct pollfd fds[SLOTS];
+
+	prepare(p, fds);
+	(void)poll(fds, SLOTS, 0);
+	work_on(p, fds);
+}
+
+/* The leader's round: sleeps in poll with the lock released. */
+static void
+lead(struct mproc *p, int64_t deadline)
+{
+	struct pollfd fds[SLOTS];
+	int timeout;
+
+	p->leading = true;
+	mproc__dispatch_logs(p);
+	prepare(p, fds);
+	fds[SLOT_TIMER].fd = p->timerfd;
+	p->led_events = data_events(p) << 16 |
+	    output_events(p->control, p->control_eof);
+	timeout = mproc__remaining_ms(mproc__min_deadline(deadline,
+	    next_deadline(p)));
+	pthread_mutex_unlock(&p->lock);
+	(void)poll(fds, SLOTS, timeout);
+	pthread_mutex_lock(&p->lock);
+	work_on(p, fds);
+	p->leading = false;
+}
+
+void
+mproc__wake_waiters(struct mproc *p)
+{
+	struct mproc__waiter *w;
+
+	for (w = p->waiters; w != NULL; w = w->next)
+		if (w->ready(p, w->arg))
+			pthread_cond_signal(&w->cond);
+}
+
+static void
+follow(struct mproc *p, struct mproc__waiter *w, int64_t deadline)
+{
+	struct mproc__waiter **at;
+	struct timespec when = {
+		.tv_sec = (time_t)(deadline / 1000000000),
+		.tv_nsec = deadline % 1000000000
+	};
+
+	for (at = &p->waiters; *at != NULL; at = &(*at)->next)
+		;
+	w->next = NULL;
+	*at = w;
+	if (deadline == MPROC__NEVER)
+		pthread_cond_wait(&w->cond, &p->lock);
+	else
+		pthread_cond_timedwait(&w->cond, &p->lock, &when);
+	for (at = &p->waiters; *at != w; at = &(*at)->next)
+		;
+	*at = w->next;
+}
+
+static void
+waiter_init(struct mproc__waiter *w, bool (*ready)(struct mproc *, void *),
+    void *arg)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->cond, &attr);
+	pthread_condattr_destroy(&attr);
+	w->ready = ready;
+	w->arg = arg;
+}
+
+int
+mproc__wait(struct mproc *p, bool (*ready)(struct mproc *, void *),
+    void *arg, int64_t deadline)
+{
+	struct mproc__waiter w;
+	bool expired, made = false;
+	int r;
+
+	for (;;) {
+		if (ready(p, arg)) {
+			r = 0;
+			break;
+		}
+		expired = deadline != MPROC__NEVER &&
+		    mproc__now_ns() >= deadline;
+		if (expired) {
+			mproc__work(p);
+			r = ready(p, arg) ? 0 : -ETIMEDOUT;
+			break;
+		}
+		if (!p->leading) {
+			lead(p, deadline);
+			continue;
+		}
+		if (!made)
+			waiter_init(&w, ready, arg);
+		made = true;
+		follow(p, &w, deadline);
+	}
+	if (made)
+		pthread_cond_destroy(&w.cond);
+	if (!p->leading && p->waiters != NULL)
+		pthread_cond_signal(&p->waiters->cond);
+	return r;
+}
+
+int
+mproc__enter(struct mproc *p)
+{
+	if (p == NULL)
+		return mproc__err(-EINVAL, "no process given");
+	if (p->fork_generation != mproc__fork_generation())
+		return mproc__err(-ECHILD, "process %s belongs to the process "
+		    "that made it, not to its fork", p->name);
+	pthread_mutex_lock(&p->lock);
+	return 0;
+}
+
+void
+mproc__leave(struct mproc *p)
+{
+	mproc__dispatch_logs(p);
+	arm(p);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void
+mproc__fault(struct mproc *p, const char *what, int code)
+{
+	if (p->fault[0] == '\0')
+		(void)snprintf(p->fault, sizeof(p->fault), "%s (%s)", what,
+		    strerrorname_np(-code));
+	if (mproc__child_signal(&p->child, SIGKILL) == -EOPNOTSUPP) {
+		/* a thread cannot be killed, but it can be cut off */
+		p->data_eof = p->control_eof = true;
+	}
+}

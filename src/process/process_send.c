@@ -1,0 +1,427 @@
+/*
+ * process_send.c - messages to the backend: the mailbox, casts and calls.
+ *
+ * The mailbox is what was sent less what the status page says is done.  A
+ * backend may lie there; then its share of the accounts is wrong, but what
+ * waits in this process stays bounded: a message that the kernel has not
+ * taken yet cannot have been done.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "process/process.h"
+
+/* What to send, typed or not. */
+struct item {
+	const struct mproc_schema *schema;	/* typed, with args */
+	const void	*args;
+	const struct mproc_msg *msg;		/* or this */
+	const char	*command;
+};
+
+void
+mproc__done(struct mproc *p, uint64_t *ret_n, uint64_t *ret_bytes)
+{
+	uint64_t n = 0, bytes = 0;
+
+	if (p->page != NULL) {
+		n = mproc__page_get(&p->page->handled) +
+		    mproc__page_get(&p->page->failed) +
+		    mproc__page_get(&p->page->expired) +
+		    mproc__page_get(&p->page->dropped_stop);
+		bytes = mproc__page_get(&p->page->done_bytes);
+	}
+	*ret_n = n < p->gen_sent ? n : p->gen_sent;
+	*ret_bytes = bytes < p->gen_bytes ? bytes : p->gen_bytes;
+}
+
+/* How much the mailbox holds; what is not written cannot be done. */
+static void
+mailbox(struct mproc *p, uint64_t *ret_n, uint64_t *ret_bytes)
+{
+	uint64_t queued = mproc__channel_queued(p->data);
+	uint64_t n, bytes;
+
+	mproc__done(p, &n, &bytes);
+	*ret_n = p->gen_sent - n > queued ? p->gen_sent - n : queued;
+	*ret_bytes = p->gen_bytes - bytes;
+}
+
+static bool
+fits(struct mproc *p, uint64_t n, uint64_t bytes)
+{
+	if (n == 0)
+		return true;	/* one always does, however large */
+	return (p->opt.mailbox_messages < 0 ||
+	    n < (uint64_t)p->opt.mailbox_messages) &&
+	    (p->opt.mailbox_bytes < 0 ||
+	    bytes < (uint64_t)p->opt.mailbox_bytes);
+}
+
+/*
+ * When there is no room, ask to be woken when a quarter of it is free again,
+ * and look once more: the backend may have been faster than the asking.
+ */
+static bool
+has_room(struct mproc *p, void *arg)
+{
+	uint64_t n, bytes;
+
+	(void)arg;
+	if (p->data == NULL || p->status == MPROC_STATUS_DEAD ||
+	    p->stop_sent)
+		return true;	/* the sender finds out why not */
+	mailbox(p, &n, &bytes);
+	if (fits(p, n, bytes))
+		return true;
+	if (p->page == NULL)
+		return false;
+	atomic_store(&p->page->wake_done, p->gen_sent - n + (n + 3) / 4);
+	atomic_store(&p->page->wake_bytes,
+	    p->gen_bytes - bytes + (bytes + 3) / 4);
+	atomic_thread_fence(memory_order_seq_cst);
+	mailbox(p, &n, &bytes);
+	return fits(p, n, bytes);
+}
+
+/* Make room by dropping the oldest cast that has not left. */
+static bool
+drop_oldest(struct mproc *p)
+{
+	uint64_t tag;
+	size_t size;
+
+	if (mproc__channel_drop_oldest(p->data, &size, &tag) != 1)
+		return false;
+	p->gen_sent--;
+	p->gen_bytes -= size;
+	p->gen_frames--;
+	p->own.sent++;
+	p->own.dropped_overflow++;
+	return true;
+}
+
+/* 0 go on, 1 dropped (counted), or the code of the overflow policy. */
+static int
+make_room(struct mproc *p, bool is_call, int64_t deadline)
+{
+	int64_t limit;
+	int r;
+
+	if (has_room(p, NULL))
+		return 0;
+	if (p->opt.overflow == MPROC_REJECT)
+		return mproc__err(-EAGAIN, "the mailbox of %s is full",
+		    p->name);
+	if (!is_call && p->opt.overflow == MPROC_DROP_NEW) {
+		p->own.sent++;
+		p->own.dropped_overflow++;
+		return 1;
+	}
+	if (!is_call && p->opt.overflow == MPROC_DROP_OLD && drop_oldest(p))
+		return 0;
+	limit = mproc__deadline(p->opt.block_ms);
+	if (is_call)
+		limit = deadline;
+	r = mproc__wait(p, has_room, NULL, limit);
+	if (r < 0)
+		return mproc__err(r, "the mailbox of %s stayed full",
+		    p->name);
+	return 0;
+}
+
+/* May anything be sent?  0 or why not. */
+static int
+check_state(struct mproc *p)
+{
+	if (p->status == MPROC_STATUS_DEAD || p->data == NULL ||
+	    p->data_eof)
+		return mproc__err(-EPIPE, "%s is dead%s%s", p->name,
+		    p->death_text[0] != '\0' ? ": " : "", p->death_text);
+	if (p->stop_sent)
+		return mproc__err(-ESHUTDOWN, "%s was asked to stop",
+		    p->name);
+	return 0;
+}
+
+/* Does the class take it?  Refused here already, before it is sent. */
+static int
+check_command(struct mproc *p, const struct item *it)
+{
+	const struct mproc_class *cls = p->index.class;
+	const struct mproc_schema *takes;
+	const char *command = it->command;
+	int row;
+
+	if (command == NULL)
+		command = it->schema != NULL ? it->schema->command :
+		    mproc_msg_command(it->msg);
+	row = mproc__index_find(&p->index, command, strlen(command));
+	if (row < 0)
+		return cls->on_unknown != NULL ? 0 :
+		    mproc__err(-ENOSYS, "class %s has no command %s",
+		    cls->name, command);
+	takes = cls->handlers[row].schema;
+	if (it->schema == NULL || it->schema == takes ||
+	    mproc__schema_hash(it->schema) == mproc__schema_hash(takes))
+		return 0;
+	return mproc__err(-EINVAL, "class %s, command %s: the message %s_%s "
+	    "is not the one that the class takes", cls->name, command,
+	    it->schema->class_name, it->schema->command);
+}
+
+static int
+put(struct mproc *p, const struct item *it, int kind, uint64_t id,
+    int64_t deadline)
+{
+	struct mproc__meta meta = {
+		.deadline_ns = deadline != MPROC__NEVER ? deadline : 0
+	};
+	struct mproc__fdset fds = { .n = 0 };
+	struct mproc__buf *buf;
+	size_t before, size;
+	int r;
+
+	buf = mproc__channel_begin(p->data);
+	before = buf->len;
+	if (it->schema != NULL)
+		r = mproc__encode(buf, kind, id, it->schema, it->args, &meta,
+		    (size_t)p->opt.max_message, &fds);
+	else
+		r = mproc__encode_msg(buf, kind, id, it->command, it->msg,
+		    &meta, (size_t)p->opt.max_message, &fds);
+	if (r < 0) {
+		mproc__channel_abort(p->data);
+		return r;
+	}
+	size = buf->len - before;
+	r = mproc__channel_commit(p->data, fds.fd, fds.n,
+	    kind == MPROC__CAST, id, p->opt.overflow != MPROC_DROP_OLD);
+	if (r < 0)
+		return r;
+	p->gen_frames++;
+	p->gen_sent++;
+	p->gen_bytes += size;
+	if (r > 0 && p->opt.overflow == MPROC_DROP_OLD)
+		mproc__flush_some(p);
+	if (r > 0)
+		mproc__interest(p);
+	return 0;
+}
+
+/*
+ * With MPROC_DROP_OLD what has left cannot be dropped any more, so only one
+ * message at a time leaves; the rest follows as the backend asks for it.
+ */
+void
+mproc__flush_some(struct mproc *p)
+{
+	uint64_t n, bytes, out;
+	int tries;
+
+	for (tries = 0; tries < 2; tries++) {
+		mproc__done(p, &n, &bytes);
+		out = p->gen_sent - mproc__channel_queued(p->data);
+		if (out <= n)
+			(void)mproc__channel_flush_frames(p->data, 1);
+		if (mproc__channel_queued(p->data) == 0 || p->page == NULL)
+			return;
+		atomic_store(&p->page->wake_done, n + 1);
+		atomic_thread_fence(memory_order_seq_cst);
+	}
+}
+
+/* The way of every message to the backend. */
+static int
+post(struct mproc *p, const struct item *it, int kind, uint64_t id,
+    int64_t deadline)
+{
+	int r;
+
+	if ((r = check_command(p, it)) < 0)
+		return r;
+	do {
+		if ((r = check_state(p)) < 0 ||
+		    (r = make_room(p, kind == MPROC__CALL, deadline)) < 0)
+			return r;
+		if (r > 0)
+			return 0;
+	} while (check_state(p) < 0);
+	return put(p, it, kind, id, deadline);
+}
+
+static int
+cast(struct mproc *p, const struct item *it)
+{
+	int r;
+
+	if ((r = mproc__enter(p)) < 0)
+		return r;
+	r = post(p, it, MPROC__CAST, 0, MPROC__NEVER);
+	mproc__leave(p);
+	return r;
+}
+
+int
+mproc_send_typed(struct mproc *p, const struct mproc_schema *schema,
+    const void *args)
+{
+	return cast(p, &(struct item){ .schema = schema, .args = args });
+}
+
+int
+mproc_send_msg(struct mproc *p, const struct mproc_msg *msg)
+{
+	return mproc_forward(p, msg, NULL);
+}
+
+int
+mproc_forward(struct mproc *p, const struct mproc_msg *msg,
+    const char *command)
+{
+	if (msg == NULL)
+		return mproc__err(-EINVAL, "no message given");
+	return cast(p, &(struct item){ .msg = msg, .command = command });
+}
+
+/* Locked: post a call whose result goes to f. */
+static int
+ask(struct mproc *p, const struct item *it, struct mproc_future *f)
+{
+	int r;
+
+	f->id = ++p->next_id;
+	if ((r = mproc__futures_add(p, f)) < 0)
+		return r;
+	if ((r = post(p, it, MPROC__CALL, f->id, f->deadline)) < 0)
+		mproc__futures_forget(p, f);
+	return r;
+}
+
+static bool
+is_done(struct mproc *p, void *arg)
+{
+	(void)p;
+	return ((struct mproc_future *)arg)->done;
+}
+
+static int
+call(struct mproc *p, int timeout_ms, struct mproc_msg **ret_reply,
+    const struct item *it)
+{
+	struct mproc_future f;
+	int r;
+
+	if ((r = mproc__enter(p)) < 0)
+		return r;
+	mproc__future_init(&f, &mproc__process_future_ops, p);
+	f.deadline = mproc__deadline(timeout_ms);
+	f.waited = true;
+	if ((r = ask(p, it, &f)) == 0) {
+		r = mproc__wait(p, is_done, &f, f.deadline);
+		if (!f.done) {
+			mproc__futures_forget(p, &f);
+			mproc__err(r, "%s did not answer %s within %d ms",
+			    p->name, it->schema != NULL ?
+			    it->schema->command : mproc_msg_command(it->msg),
+			    timeout_ms);
+		} else if ((r = f.result) < 0) {
+			mproc__err(r, "%s", f.text != NULL ? f.text :
+			    strerrordesc_np(-r));
+		}
+	}
+	if (r == 0 && ret_reply != NULL) {
+		*ret_reply = f.reply;
+		f.reply = NULL;
+	}
+	mproc__leave(p);
+	mproc__future_release(&f);
+	return r;
+}
+
+int
+mproc_call_typed(struct mproc *p, int timeout_ms,
+    struct mproc_msg **ret_reply, const struct mproc_schema *schema,
+    const void *args)
+{
+	return call(p, timeout_ms, ret_reply,
+	    &(struct item){ .schema = schema, .args = args });
+}
+
+int
+mproc_call_msg(struct mproc *p, int timeout_ms,
+    struct mproc_msg **ret_reply, const struct mproc_msg *msg)
+{
+	if (msg == NULL)
+		return mproc__err(-EINVAL, "no message given");
+	return call(p, timeout_ms, ret_reply, &(struct item){ .msg = msg });
+}
+
+static int
+ask_new(struct mproc *p, int timeout_ms, struct mproc_future **ret_future,
+    const struct item *it)
+{
+	struct mproc_future *f;
+	int r;
+
+	if (ret_future == NULL)
+		return mproc__err(-EINVAL, "no place for the future");
+	if ((r = mproc__enter(p)) < 0)
+		return r;
+	if ((f = malloc(sizeof(*f))) == NULL) {
+		r = -ENOMEM;
+		goto out;
+	}
+	mproc__future_init(f, &mproc__process_future_ops, p);
+	f->deadline = mproc__deadline(timeout_ms);
+	if ((r = ask(p, it, f)) < 0)
+		free(f);
+	else
+		*ret_future = f;
+out:
+	mproc__leave(p);
+	return r;
+}
+
+int
+mproc_ask_typed(struct mproc *p, int timeout_ms,
+    struct mproc_future **ret_future, const struct mproc_schema *schema,
+    const void *args)
+{
+	return ask_new(p, timeout_ms, ret_future,
+	    &(struct item){ .schema = schema, .args = args });
+}
+
+int
+mproc_ask_msg(struct mproc *p, int timeout_ms,
+    struct mproc_future **ret_future, const struct mproc_msg *msg)
+{
+	if (msg == NULL)
+		return mproc__err(-EINVAL, "no message given");
+	return ask_new(p, timeout_ms, ret_future,
+	    &(struct item){ .msg = msg });
+}
+
+int
+mproc__control_send(struct mproc *p, int kind, uint64_t id,
+    const struct mproc_schema *schema, const void *args)
+{
+	struct mproc__meta meta = { .deadline_ns = 0 };
+	struct mproc__fdset fds = { .n = 0 };
+	struct mproc__buf *buf;
+	int r;
+
+	if (p->control == NULL || p->control_eof)
+		return -EPIPE;
+	buf = mproc__channel_begin(p->control);
+	r = mproc__encode(buf, kind, id, schema, args, &meta, SIZE_MAX, &fds);
+	if (r < 0) {
+		mproc__channel_abort(p->control);
+		return r;
+	}
+	atomic_fetch_add(&p->page->control_sent, 1);
+	r = mproc__channel_commit(p->control, fds.fd, fds.n, false, 0, true);
+	if (r > 0)
+		mproc__interest(p);
+	return r < 0 ? r : 0;
+}
