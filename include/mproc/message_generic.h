@@ -42,6 +42,10 @@ mproc__get_via(mproc__get_ullong, unsigned long long, uint64_t,
     mproc_msg_get_uint)
 #undef mproc__get_via
 
+#ifdef __cplusplus
+}
+#endif
+
 #ifndef __cplusplus
 
 #define mproc_msg_set(msg_, name_, value_)				\

@@ -31,6 +31,10 @@
 
 #include <mproc/value.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define MPROC_FIELDS_MAX	32	/* fields of one message */
 #define MPROC_NAME_MAX		31	/* bytes of a field's name */
 #define MPROC_COMMAND_MAX	63	/* bytes of a command */
@@ -80,6 +84,10 @@ struct mproc_pack {
 	const struct mproc_schema	*schema;
 	const void			*args;
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 /* The schema of a declared message: const struct mproc_schema *. */
 #define MPROC_SCHEMA(message_)	(&mproc__schema_##message_)

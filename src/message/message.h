@@ -31,15 +31,28 @@ struct mproc__meta {
 
 /*
  * Each appends one whole body [kind, id, command, args(, meta)].  `command`
- * NULL means the schema's or message's own.  0, -ENOMEM, -EMSGSIZE (above
- * `max` bytes), -EINVAL (more than 16 descriptors, bad value bytes), -EBADF.
- * On an error the buffer's length is what it was before.
+ * NULL means the message's own.  0, -ENOMEM, -EMSGSIZE (above `max` bytes),
+ * -EINVAL (more than 16 descriptors, bad value bytes), -EBADF.
+ * On an error the buffer's length is what it was before, `failed` is not
+ * set, and the buffer may be used further.
  */
 int	mproc__encode(struct mproc__buf *, int kind, uint64_t id,
 	    const struct mproc_schema *, const void *args,
 	    const struct mproc__meta *, size_t max, struct mproc__fdset *);
 int	mproc__encode_msg(struct mproc__buf *, int kind, uint64_t id,
 	    const char *command, const struct mproc_msg *,
+	    const struct mproc__meta *, size_t max, struct mproc__fdset *);
+/* Arguments as raw bytes, with the descriptors that they name. */
+struct mproc__args {
+	const uint8_t	*entries;	/* n keys and values */
+	size_t		 size;
+	uint32_t	 n;
+	const int	*fds;
+	int		 n_fds;
+	uint32_t	 taken;		/* bit i: leave out the one of fds[i] */
+};
+int	mproc__encode_args(struct mproc__buf *, int kind, uint64_t id,
+	    const char *command, const struct mproc__args *,
 	    const struct mproc__meta *, size_t max, struct mproc__fdset *);
 int	mproc__encode_error(struct mproc__buf *, uint64_t id,
 	    const char *command, int code, const char *text);
@@ -55,7 +68,11 @@ struct mproc__envelope {
 	int		 n_fds;		/* distinct fds the body names, 0..16 */
 	struct mproc__meta meta;
 };
-/* 0, -EBADMSG (with a text), -EMSGSIZE (depth, count). */
+/*
+ * 0, -EBADMSG (with a text), -EMSGSIZE (depth, count).  The descriptors'
+ * indices are then 0 to n_fds - 1, each named once, as an argument itself:
+ * the frame must have come with exactly n_fds of them.
+ */
 int	mproc__envelope_read(uint8_t *body, size_t size,
 	    struct mproc__envelope *ret);
 /* Does the envelope carry this command? */
@@ -75,7 +92,9 @@ void	mproc__poke_redo(const struct mproc__poke *);
 /*
  * mproc__decode - args map into the schema's struct, checked by the schema.
  *
- * @ret     shape: schema->size bytes, zeroed here first
+ * @args    the byte behind them must be writable too: the last text's
+ *          terminator may go there
+ * @ret     shape: schema->size bytes, zeroed here first, and on failure
  * @fds     descriptors received with the frame; fields get them by index,
  *          borrowed
  * @poke    filled; strings and bytes in ret point into the body
@@ -86,14 +105,15 @@ int	mproc__decode(const struct mproc_schema *, uint8_t *args, size_t size,
 	    const int *fds, int n_fds, void *ret, struct mproc__poke *poke);
 
 /*
- * A message object of a received body: bytes copied into it (mproc__msg_copy)
- * or wrapped for the time of a handler (mproc__msg_wrap: nothing allocated,
- * the body and the fds borrowed; the struct is storage of the caller).
- * fds are moved on success.
+ * A message object of a received body, whose bytes are copied (not poked:
+ * mproc__poke_undo() first).  fds are moved on success; there must be as many
+ * as the body names.  0, -ENOMEM, or the codes of mproc__envelope_read(), or
+ * -EBADMSG when descriptors are missing or too many.
  */
 int	mproc__msg_copy(const uint8_t *body, size_t size, const int *fds,
 	    int n_fds, struct mproc_msg **ret);
 int	mproc__msg_kind(const struct mproc_msg *);
+uint64_t mproc__msg_id(const struct mproc_msg *);
 size_t	mproc__msg_size(const struct mproc_msg *);	/* body bytes */
 /* For queues: a link that the owner of the message may use. */
 struct mproc_msg *mproc__msg_next(const struct mproc_msg *);

@@ -1,0 +1,230 @@
+/*
+ * envelope.c - take a received body apart: [kind, id, command, args(, meta)].
+ *
+ * Reading the shape and the bounded scan are one walk: the shape's own heads
+ * are read here, each value inside args and meta by mproc__scan().  After it
+ * every byte of the body was looked at once, and readers further in may rely
+ * on well-formed, bounded values; they check lengths all the same.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "message/message.h"
+#include "message/token.h"
+
+#define KEY_MAX	255		/* bytes of an argument's name */
+
+struct walk {
+	const uint8_t	*p, *end;
+	uint32_t	 items;		/* parts still allowed */
+	uint32_t	 fds;		/* bit i: descriptor i was named */
+};
+
+static int
+bad(const char *what)
+{
+	return mproc__err(-EBADMSG, "message: %s", what);
+}
+
+static int
+head(struct walk *w, enum mproc_type type, const char *what,
+    struct mproc__token *t)
+{
+	const uint8_t *next = mproc__token(w->p, w->end, t);
+
+	if (next == NULL || t->type != type)
+		return bad(what);
+	w->p = next;
+	return 0;
+}
+
+static int
+read_head(struct walk *w, struct mproc__envelope *env, uint32_t *ret_parts)
+{
+	struct mproc__token t;
+	const uint8_t *next;
+	int r;
+
+	if ((r = head(w, MPROC_TYPE_ARRAY, "the body is no array", &t)) < 0)
+		return r;
+	*ret_parts = t.len;
+	if (t.len != 4 && t.len != 5)
+		return bad("the body has not 4 or 5 parts");
+	if ((r = head(w, MPROC_TYPE_INT64, "the kind is no integer", &t)) < 0)
+		return r;
+	if (t.v.i < MPROC__CAST || t.v.i > MPROC__CREDIT)
+		return bad("unknown kind");
+	env->kind = (int)t.v.i;
+	next = mproc__token(w->p, w->end, &t);
+	if (next == NULL || mproc__token_uint(&t, &env->id) < 0)
+		return bad("the id is no unsigned integer");
+	w->p = next;
+	if ((r = head(w, MPROC_TYPE_STR, "the command is no text", &t)) < 0)
+		return r;
+	if (t.len > MPROC_COMMAND_MAX ||
+	    memchr(t.payload, '\0', t.len) != NULL)
+		return bad("the command is too long, or has a NUL inside");
+	env->command = (const char *)t.payload;
+	env->command_len = (uint8_t)t.len;
+	return 0;
+}
+
+/* A descriptor stands for itself as an argument, nowhere deeper. */
+static int
+name_fd(struct walk *w, const uint8_t *value)
+{
+	int i = mproc__fd_index(value, w->end);
+	struct mproc__token t;
+
+	if (i < 0)
+		return 0;
+	if (i >= MPROC__FDS_MAX || (w->fds & (1U << i)) != 0)
+		return bad("a descriptor's index is too large, or there twice");
+	w->fds |= 1U << i;
+	w->p = mproc__token(value, w->end, &t);
+	return 1;
+}
+
+static int
+read_args(struct walk *w)
+{
+	struct mproc__token t, key;
+	uint32_t i;
+	int r;
+
+	if ((r = head(w, MPROC_TYPE_MAP, "the arguments are no map", &t)) < 0)
+		return r;
+	if (t.len > (size_t)(w->end - w->p) / 2)
+		return bad("more arguments than bytes");
+	for (i = 0; i < t.len; i++) {
+		if ((r = head(w, MPROC_TYPE_STR,
+		    "the name of an argument is no text", &key)) < 0)
+			return r;
+		if (key.len > KEY_MAX ||
+		    memchr(key.payload, '\0', key.len) != NULL)
+			return bad("the name of an argument is too long, or "
+			    "has a NUL inside");
+		if ((r = name_fd(w, w->p)) == 0)
+			r = mproc__scan(&w->p, w->end, MPROC_VALUE_DEPTH,
+			    &w->items);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int
+read_deadline(const struct mproc__token *t, struct mproc__meta *meta)
+{
+	if (mproc__token_int(t, &meta->deadline_ns) < 0 ||
+	    meta->deadline_ns < 0)
+		return bad("the deadline is no time");
+	return 0;
+}
+
+static int
+read_meta(struct walk *w, struct mproc__meta *meta)
+{
+	struct mproc__token t, key, value;
+	uint32_t i;
+	int r;
+
+	if ((r = head(w, MPROC_TYPE_MAP, "the metadata is no map", &t)) < 0)
+		return r;
+	if (t.len > (size_t)(w->end - w->p) / 2)
+		return bad("more metadata than bytes");
+	for (i = 0; i < t.len; i++) {
+		if ((r = head(w, MPROC_TYPE_STR,
+		    "the name of metadata is no text", &key)) < 0)
+			return r;
+		if (mproc__token(w->p, w->end, &value) == NULL)
+			return bad("truncated");
+		if (mproc__token_is(&key, "deadline") &&
+		    (r = read_deadline(&value, meta)) < 0)
+			return r;
+		if ((r = mproc__scan(&w->p, w->end, MPROC_VALUE_DEPTH,
+		    &w->items)) < 0)
+			return r;
+	}
+	return 0;
+}
+
+int
+mproc__envelope_read(uint8_t *body, size_t size, struct mproc__envelope *ret)
+{
+	struct walk w = {
+		.p = body, .end = body + size, .items = MPROC__ITEMS_MAX,
+	};
+	struct mproc__envelope env = { .kind = 0 };
+	uint32_t n_parts;
+	size_t at;
+	int r;
+
+	if (size == 0)
+		return bad("the body is empty");
+	if ((r = read_head(&w, &env, &n_parts)) < 0)
+		return r;
+	at = (size_t)(w.p - body);
+	if ((r = read_args(&w)) < 0)
+		return r;
+	env.args = body + at;
+	env.args_size = (size_t)(w.p - body) - at;
+	if (n_parts == 5 && (r = read_meta(&w, &env.meta)) < 0)
+		return r;
+	if (w.p != w.end)
+		return mproc__err(-EBADMSG, "message: %zu bytes left over",
+		    (size_t)(w.end - w.p));
+	if ((w.fds & (w.fds + 1)) != 0)
+		return bad("the descriptors' indices have a gap");
+	env.n_fds = __builtin_popcount(w.fds);
+	*ret = env;
+	return 0;
+}
+
+bool
+mproc__envelope_is(const struct mproc__envelope *env, const char *command)
+{
+	return strlen(command) == env->command_len &&
+	    memcmp(command, env->command, env->command_len) == 0;
+}
+
+/* A code out of the range of errno would be a success, or no errno. */
+static int
+negative(int64_t code)
+{
+	if (code > 0 && code < 4096)
+		code = -code;
+	return code < 0 && code > -4096 ? (int)code : -EREMOTEIO;
+}
+
+int
+mproc__envelope_error(const struct mproc__envelope *env, int *ret_code,
+    char *text, size_t text_size)
+{
+	const uint8_t *p, *end = env->args + env->args_size;
+	struct mproc__token t;
+	struct mproc__entry e;
+	int64_t code = 0;
+	uint32_t i, n;
+
+	p = mproc__token(env->args, end, &t);
+	if (p == NULL || t.type != MPROC_TYPE_MAP)
+		return bad("the error is no map");
+	if (text_size > 0)
+		text[0] = '\0';
+	for (i = 0, n = t.len; i < n; i++) {
+		if ((p = mproc__entry(p, end, &e)) == NULL ||
+		    mproc__token(e.value, e.end, &t) == NULL)
+			return bad("the error is broken");
+		if (mproc__token_is(&e.key, "code") &&
+		    mproc__token_int(&t, &code) < 0)
+			return bad("the error's code is no integer");
+		if (mproc__token_is(&e.key, "text") && text_size > 0 &&
+		    t.type == MPROC_TYPE_STR)
+			snprintf(text, text_size, "%.*s", (int)(t.len <
+			    INT16_MAX ? t.len : INT16_MAX), t.payload);
+	}
+	*ret_code = negative(code);
+	return 0;
+}
