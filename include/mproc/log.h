@@ -293,7 +293,8 @@ struct mproc_sink mproc_sink_callback(enum mproc_level level,
  *   -EBADF    fd is not open
  *   -ENOMEM   no memory; nothing changed
  *   -EMFILE, -ENFILE   out of descriptors; nothing changed
- *   and what open(2) says about the path (-ENOENT, -EACCES, -EISDIR, ...)
+ *   and what open(2) says about the path (-ENOENT, -EACCES, -EISDIR, -ENXIO
+ *   for a FIFO that nobody reads, ...)
  * Call from: any thread.
  */
 int mproc_log_add_sink(const char *name, const struct mproc_sink *sink,
