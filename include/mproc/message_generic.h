@@ -12,6 +12,10 @@
 #include <mproc/message.h>
 #include <mproc/value.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * long and long long are two types even where both have 64 bits, and
  * int64_t is one of them: the other needs a variable in between.
