@@ -67,7 +67,11 @@ mproc__pidfd_signal(int pidfd, int sig)
 	return send_signal(pidfd, sig, 0);
 }
 
-/* waitid(2) by descriptor, never blocking: 0, -EAGAIN while alive, -errno */
+/*
+ * waitid(2) by descriptor, never blocking: 0, -EAGAIN while alive, -errno.
+ * __WALL: children of the fork server have no exit signal, and without it
+ * waitid does not see them.
+ */
 static int
 wait_status(int pidfd, int flags, siginfo_t *si)
 {
@@ -76,7 +80,7 @@ wait_status(int pidfd, int flags, siginfo_t *si)
 	memset(si, 0, sizeof(*si));
 	do
 		r = waitid(WAIT_PIDFD, (id_t)pidfd, si,
-		    WEXITED | WNOHANG | flags);
+		    WEXITED | WNOHANG | __WALL | flags);
 	while (r < 0 && errno == EINTR);
 	if (r < 0)
 		return -errno;
