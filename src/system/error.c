@@ -27,7 +27,7 @@ mproc__verr(int code, const char *fmt, va_list ap)
 }
 
 int
-mproc__err(int code, const char *fmt, ...)
+(mproc__err)(int code, const char *fmt, ...)
 {
 	va_list ap;
 

@@ -16,6 +16,11 @@ int mproc__err(int code, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 int mproc__verr(int code, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
+#ifdef __clang_analyzer__
+/* Or the analyser goes on where the caller was refused. */
+#define mproc__err(code_, ...)						\
+	((void)(mproc__err)((code_), __VA_ARGS__), (code_))
+#endif
 
 /* The thread's last text, "" if there was none. */
 const char *mproc__err_text(void);
