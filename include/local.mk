@@ -12,6 +12,7 @@ mproc_HEADERS = \
 	%D%/mproc/message_generic.h \
 	%D%/mproc/process.h \
 	%D%/mproc/schema.h \
+	%D%/mproc/shm.h \
 	%D%/mproc/sync.h \
 	%D%/mproc/value.h
 nodist_mproc_HEADERS = %D%/mproc/version.h

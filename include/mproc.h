@@ -17,6 +17,7 @@
 #include <mproc/message.h>
 #include <mproc/process.h>
 #include <mproc/schema.h>
+#include <mproc/shm.h>
 #include <mproc/sync.h>
 #include <mproc/value.h>
 #include <mproc/version.h>

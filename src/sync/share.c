@@ -4,12 +4,11 @@
  * A process started from this one closes every descriptor it was not told to
  * keep, and the same number may soon be another file: ringing it would write
  * into that file, freeing the group would close it.  So in every process but
- * the maker the descriptors are looked at once before they are used: a memfd
- * has an inode of its own; eventfds all share one, but have an id in
+ * the maker the eventfds are looked at once before they are used (memory.c
+ * does so for the memory): they share one inode, but each has an id in
  * /proc/self/fdinfo.
  */
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
@@ -69,17 +68,6 @@ mproc__event_own_fd(struct mproc_event *ev)
 	return (seen & 1) != 0 ? ev->fd : -EBADF;
 }
 
-static bool
-is_own_memfd(const struct mproc_event_group *eg)
-{
-	struct stat st;
-
-	if (mproc__fork_generation() == eg->made_in)
-		return eg->memfd >= 0;
-	return fstat(eg->memfd, &st) == 0 && st.st_dev == eg->dev &&
-	    st.st_ino == eg->ino;
-}
-
 static size_t
 page_size(int n)
 {
@@ -97,7 +85,6 @@ group_alloc(int n)
 	if (eg == NULL)
 		return NULL;
 	eg->n = n;
-	eg->memfd = -1;
 	eg->made_in = mproc__fork_generation();
 	for (i = 0; i < n; i++) {
 		eg->events[i].group = eg;
@@ -106,26 +93,14 @@ group_alloc(int n)
 	return eg;
 }
 
-/* Map the memfd, moved to eg on success, and remember which it is */
-static int
-group_map(struct mproc_event_group *eg, int memfd, size_t size)
+static void
+use_memory(struct mproc_event_group *eg)
 {
-	struct stat st;
-	void *addr;
-	int i, r;
+	int i;
 
-	if (fstat(memfd, &st) < 0)
-		return -errno;
-	if ((r = mproc__map_shared(memfd, size, &addr)) < 0)
-		return r;
-	eg->page = addr;
-	eg->map_size = size;
-	eg->memfd = memfd;
-	eg->dev = st.st_dev;
-	eg->ino = st.st_ino;
+	eg->page = eg->memory.addr;
 	for (i = 0; i < eg->n; i++)
 		eg->events[i].slot = &eg->page->slots[i];
-	return 0;
 }
 
 /*
@@ -173,7 +148,7 @@ mproc_event_group_new(int n, const struct mproc_event_options *options,
     struct mproc_event_group **ret_eg)
 {
 	struct mproc_event_group *eg;
-	int memfd = -1, r;
+	int r;
 
 	if (n < 1 || n > MPROC_EVENT_GROUP_MAX || ret_eg == NULL)
 		return mproc__err(-EINVAL, "a group of %d events: 1 to %d", n,
@@ -181,18 +156,16 @@ mproc_event_group_new(int n, const struct mproc_event_options *options,
 	if ((eg = group_alloc(n)) == NULL)
 		return mproc__err(-ENOMEM, "a group of %d events", n);
 	eg->selectable = options != NULL && options->selectable;
-	if ((r = mproc__memfd("mproc-events", page_size(n), &memfd)) < 0)
+	r = mproc__memory_new(&eg->memory, "mproc-events", page_size(n));
+	if (r < 0)
 		goto fail;
-	if ((r = group_map(eg, memfd, page_size(n))) < 0)
-		goto fail;
-	memfd = -1;			/* moved into eg */
+	use_memory(eg);
 	page_init(eg);
 	if (eg->selectable && (r = make_eventfds(eg)) < 0)
 		goto fail;
 	*ret_eg = eg;
 	return 0;
 fail:
-	mproc__close(memfd);
 	mproc_event_group_free(eg);
 	return r;
 }
@@ -206,10 +179,7 @@ mproc_event_group_free(struct mproc_event_group *eg)
 		return NULL;
 	for (i = 0; i < eg->n; i++)
 		mproc__close(mproc__event_own_fd(&eg->events[i]));
-	if (is_own_memfd(eg))
-		mproc__close(eg->memfd);
-	if (eg->page != NULL)
-		(void)munmap(eg->page, eg->map_size);
+	mproc__memory_done(&eg->memory);
 	free(eg);
 	errno = saved;
 	return NULL;
@@ -218,7 +188,7 @@ mproc_event_group_free(struct mproc_event_group *eg)
 int
 mproc_event_group_fds(struct mproc_event_group *eg, int *fds, int max)
 {
-	int i, n;
+	int i, memfd, n;
 
 	if (eg == NULL || fds == NULL)
 		return mproc__err(-EINVAL, "event group: no group or no room");
@@ -226,14 +196,14 @@ mproc_event_group_fds(struct mproc_event_group *eg, int *fds, int max)
 	if (n > max)
 		return mproc__err(-EMSGSIZE, "event group: %d descriptors, "
 		    "room for %d", n, max);
-	if (!is_own_memfd(eg))
+	if ((memfd = mproc__memory_fd(&eg->memory)) < 0)
 		return mproc__err(-EBADF, "event group: its memory's "
 		    "descriptor was not kept in this process");
 	for (i = 0; i < n - 1; i++)
 		if (mproc__event_own_fd(&eg->events[i]) < 0)
 			return mproc__err(-EBADF, "event %d: its descriptor "
 			    "was not kept in this process", i);
-	fds[0] = eg->memfd;
+	fds[0] = memfd;
 	for (i = 0; i < n - 1; i++)
 		fds[i + 1] = eg->events[i].fd;
 	return n;
@@ -249,7 +219,6 @@ check_page(int memfd, size_t *ret_size, struct mproc__events_page *ret)
 	if (seals < 0 && errno == EBADF)
 		return mproc__err(-EBADF, "event group: %d is no descriptor",
 		    memfd);
-	/* A memory that may shrink is a SIGBUS to come. */
 	if (seals < 0 || (seals & SEALS) != SEALS || fstat(memfd, &st) < 0 ||
 	    pread(memfd, ret, sizeof(*ret), 0) != (ssize_t)sizeof(*ret) ||
 	    ret->magic != MAGIC)
@@ -293,7 +262,7 @@ mproc_event_group_from_fds(const int *fds, int n_fds,
 	struct mproc__events_page head;
 	struct mproc_event_group *eg = NULL;
 	size_t size = 0;
-	int memfd = -1, r;
+	int r;
 
 	if (fds == NULL || n_fds < 1 || ret_eg == NULL)
 		return mproc__err(-EINVAL, "event group: no descriptors");
@@ -306,19 +275,15 @@ mproc_event_group_from_fds(const int *fds, int n_fds,
 	if ((eg = group_alloc((int)head.n)) == NULL)
 		return mproc__err(-ENOMEM, "a group of %u events", head.n);
 	eg->selectable = head.selectable != 0;
-	if ((memfd = mproc__dup(fds[0])) < 0) {
-		r = mproc__fd_error(memfd, "event group");
+	r = mproc__memory_dup(&eg->memory, fds[0], size, false);
+	if (r < 0)
 		goto fail;
-	}
-	if ((r = group_map(eg, memfd, size)) < 0)
-		goto fail;
-	memfd = -1;			/* moved into eg */
+	use_memory(eg);
 	if (n_fds > 1 && (r = take_eventfds(eg, fds + 1)) < 0)
 		goto fail;
 	*ret_eg = eg;
 	return 0;
 fail:
-	mproc__close(memfd);
 	mproc_event_group_free(eg);
 	return r;
 }

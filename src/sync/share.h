@@ -8,14 +8,14 @@
 #ifndef MPROC_SYNC_SHARE_H
 #define MPROC_SYNC_SHARE_H
 
-#include <sys/types.h>
-
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <mproc/sync.h>
+
+#include "sync/memory.h"
 
 /*
  * One event in shared memory.  `word` is the whole truth, so that one
@@ -57,15 +57,12 @@ struct mproc_event {			/* this process's view of a slot */
 };
 
 struct mproc_event_group {
-	struct mproc__events_page *page;
-	size_t	 map_size;
+	struct mproc__events_page *page;	/* memory.addr */
+	struct mproc__memory memory;
 	int	 n;			/* ours: the page's may be scribbled */
 	bool	 selectable;
 	bool	 single;		/* freed with its only event */
 	unsigned made_in;		/* fork generation */
-	int	 memfd;
-	dev_t	 dev;			/* which memfd */
-	ino_t	 ino;
 	struct mproc_event events[];
 };
 

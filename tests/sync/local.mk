@@ -8,3 +8,9 @@ tests_sync_scope_test_SOURCES = tests/sync/scope_test.c tests/sync/child.h
 tests_sync_scope_test_LDADD = $(TEST_LDADD)
 tests_sync_wait_test_SOURCES = tests/sync/wait_test.c tests/sync/child.h
 tests_sync_wait_test_LDADD = $(TEST_LDADD)
+
+check_PROGRAMS += tests/sync/shm_test tests/sync/ring_test
+tests_sync_shm_test_SOURCES = tests/sync/shm_test.c tests/sync/child.h
+tests_sync_shm_test_LDADD = $(TEST_LDADD)
+tests_sync_ring_test_SOURCES = tests/sync/ring_test.c tests/sync/child.h
+tests_sync_ring_test_LDADD = $(TEST_LDADD)
