@@ -5,7 +5,6 @@
  * it.  Whatever a record holds, the line has one newline, at its end, and no
  * control characters: a log must not move the cursor of who reads it.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -59,16 +58,12 @@ put(struct line *l, const char *bytes, size_t n)
 	l->at += n;
 }
 
-static void __attribute__((format(printf, 2, 3)))
-put_number(struct line *l, const char *fmt, ...)
+static void
+put_number(struct line *l, long value)
 {
 	char digits[32];
-	va_list ap;
-	int n;
+	int n = snprintf(digits, sizeof(digits), "%ld", value);
 
-	va_start(ap, fmt);
-	n = vsnprintf(digits, sizeof(digits), fmt, ap);
-	va_end(ap);
 	put(l, digits, n < 0 ? 0 : (size_t)n);
 }
 
@@ -81,6 +76,10 @@ is_control(char c)
 static void
 put_control(struct line *l, char c)
 {
+	static const char digits[] = "0123456789abcdef";
+	const char hex[] = { '\\', 'x', digits[(uint8_t)c >> 4],
+	    digits[(uint8_t)c & 15] };
+
 	switch (c) {
 	case '\n':
 		put(l, "\\n", 2);
@@ -92,7 +91,7 @@ put_control(struct line *l, char c)
 		put(l, "\\t", 2);
 		break;
 	default:
-		put_number(l, "\\x%02x", (unsigned)(uint8_t)c);
+		put(l, hex, sizeof(hex));
 	}
 }
 
@@ -126,8 +125,9 @@ put_time(struct line *l, int64_t time_ns)
 {
 	time_t s = (time_t)(time_ns / 1000000000);
 	int us = (int)(time_ns % 1000000000 / 1000);
-	char text[64];
+	char text[128];
 	struct tm tm;
+	int n;
 
 	if (us < 0) {			/* before 1970 */
 		us += 1000000;
@@ -135,8 +135,10 @@ put_time(struct line *l, int64_t time_ns)
 	}
 	if (gmtime_r(&s, &tm) == NULL)
 		memset(&tm, 0, sizeof(tm));
-	put(l, text, strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm));
-	put_number(l, ".%06dZ", us);
+	n = snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ",
+	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+	    tm.tm_min, tm.tm_sec, us);
+	put(l, text, n < 0 ? 0 : (size_t)n);
 }
 
 static void
@@ -158,10 +160,10 @@ put_field(struct line *l, char letter, const struct mproc_log_record *rec)
 		put_text(l, rec->process, strlen(rec->process));
 		break;
 	case 'p':
-		put_number(l, "%ld", (long)rec->pid);
+		put_number(l, rec->pid);
 		break;
 	case 't':
-		put_number(l, "%ld", (long)rec->tid);
+		put_number(l, rec->tid);
 		break;
 	case 'T':
 		put_time(l, rec->time_ns);

@@ -1,6 +1,7 @@
 /*
  * Loggers, levels, sinks and lines, in one thread.
  */
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <signal.h>
@@ -440,6 +441,49 @@ configuration_errors(void **state)
 	assert_int_equal(mproc_log_remove_sink(0), -ENOENT);
 }
 
+static void
+out_of_descriptors(void **state)
+{
+	struct mproc_sink sink = mproc_sink_fd(MPROC_INFO, STDERR_FILENO);
+	struct rlimit old, none;
+
+	(void)state;
+	test_fail_sys("fcntl", 1, EMFILE);
+	assert_int_equal(mproc_log_add_sink("", &sink, NULL), -EMFILE);
+	assert_true(test_fail_sys_done());
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = old;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	sink = mproc_sink_file(MPROC_INFO, "never-made");
+	assert_int_equal(mproc_log_add_sink("", &sink, NULL), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+}
+
+/* A signal comes, the disk is full: what becomes of the line. */
+static void
+write_errors(void **state)
+{
+	struct mproc_logger *l = mproc_logger("w");
+	int fd = add_pipe("", NULL);
+
+	(void)state;
+	test_fail_sys("write", 1, EINTR);
+	mproc_log_info(l, "1");
+	assert_true(test_fail_sys_done());
+	assert_int_equal(mproc_log_lost(), 0);
+	test_fail_sys("write", 1, EAGAIN);
+	mproc_log_info(l, "2");
+	assert_true(test_fail_sys_done());
+	assert_int_equal(mproc_log_lost(), 0);
+	test_fail_sys("write", 1, ENOSPC);
+	mproc_log_info(l, "3");
+	assert_true(test_fail_sys_done());
+	assert_int_equal(mproc_log_lost(), 1);
+	assert_string_equal(drain(fd), "w - INFO - 1\nw - INFO - 2\n");
+	close(fd);
+}
+
 static char dir[] = "/tmp/mproc-log-XXXXXX";
 
 static long
@@ -482,6 +526,11 @@ file_appends_and_reopens(void **state)
 	mproc_log_info(l, "4");
 	assert_int_equal(file_size(path), 39);
 	assert_int_equal(mproc_log_reopen(), 2);
+	/* A FIFO is not waited for. */
+	assert_int_equal(unlink(moved), 0);
+	assert_int_equal(mkfifo(moved, 0600), 0);
+	sink.path = moved;
+	assert_int_equal(mproc_log_add_sink("", &sink, NULL), -ENXIO);
 	/* A path that cannot be opened: the old file goes on. */
 	assert_int_equal(unlink(moved), 0);
 	assert_int_equal(unlink(path), 0);
@@ -697,6 +746,8 @@ main(void)
 		LOG_TEST(long_text_is_cut_with_a_mark),
 		LOG_TEST(a_bad_format_still_logs),
 		LOG_TEST(configuration_errors),
+		LOG_TEST(out_of_descriptors),
+		LOG_TEST(write_errors),
 		LOG_TEST(file_appends_and_reopens),
 		LOG_TEST(syslog_does_not_crash),
 		LOG_TEST(lost_records_are_counted),
