@@ -1,0 +1,182 @@
+/*
+ * child.c - what a new process does before it is a backend, and how it ends.
+ *
+ * It may be the fork of a program with threads, whose locks may be held for
+ * ever: up to mproc__backend_main() nothing here allocates, or takes a lock
+ * other than those that fork(3) renews.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <fcntl.h>
+
+#include "process/boot.h"
+
+/*
+ * A build for coverage, or with a leak checker, does its work at exit(3),
+ * which a backend does not call.
+ */
+#ifdef MPROC_COVERAGE
+extern void __gcov_dump(void);
+extern void __gcov_reset(void);
+#define HAVE_GCOV	true
+#else
+#define HAVE_GCOV	(__gcov_dump != NULL && __gcov_reset != NULL)
+extern void __gcov_dump(void) __attribute__((weak));
+extern void __gcov_reset(void) __attribute__((weak));
+#endif
+extern int __llvm_profile_write_file(void) __attribute__((weak));
+extern void __lsan_do_leak_check(void) __attribute__((weak));
+
+static bool check_leaks;
+
+void
+mproc__block_signals(sigset_t *ret_old)
+{
+	sigset_t all;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, ret_old);
+}
+
+static void
+empty_mask(void)
+{
+	sigset_t none;
+
+	(void)sigemptyset(&none);
+	(void)pthread_sigmask(SIG_SETMASK, &none, NULL);
+}
+
+static void
+default_dispositions(void)
+{
+	struct sigaction sa = { .sa_flags = 0 };
+	int sig;
+
+	sa.sa_handler = SIG_DFL;
+	/* SIGKILL, SIGSTOP and the C library's own two refuse: fine. */
+	for (sig = 1; sig <= SIGRTMAX; sig++)
+		(void)sigaction(sig, &sa, NULL);
+}
+
+void
+mproc__default_signals(void)
+{
+	default_dispositions();
+	empty_mask();
+}
+
+static void
+ignore_sigint(void)
+{
+	struct sigaction sa = { .sa_flags = 0 };
+
+	sa.sa_handler = SIG_IGN;
+	(void)sigaction(SIGINT, &sa, NULL);
+}
+
+static void
+take_capture(const int capture[2])
+{
+	int i;
+
+	for (i = 0; i < 2; i++)
+		if (capture[i] >= 0)
+			(void)dup2(capture[i], STDOUT_FILENO + i);
+}
+
+static void
+close_others(const struct mproc__birth *b)
+{
+	int keep[MPROC__BOOT_FDS + 3 + MPROC__KEEP_MAX];
+	int i, n = 0;
+
+	for (i = 0; i <= STDERR_FILENO; i++)
+		keep[n++] = i;
+	for (i = 0; i < MPROC__BOOT_FDS; i++)
+		keep[n++] = b->fd[i];
+	for (i = 0; i < b->n_keep && i < MPROC__KEEP_MAX; i++)
+		keep[n++] = b->keep[i];
+	(void)mproc__close_all_but(keep, n);
+}
+
+static void
+set_title(const struct mproc__birth *b)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s %s", b->class->name, b->name);
+	mproc__title_set(b->name, text);
+}
+
+/* The parent's pidfd; without one (-1) the control channel still tells. */
+static int
+open_parent(pid_t parent)
+{
+	int fd;
+
+	if (mproc__pidfd_open(parent, &fd) < 0)
+		return -1;
+	if (getppid() == parent)
+		return fd;
+	mproc__close(fd);	/* whose number this is now is not known */
+	return -1;
+}
+
+_Noreturn void
+mproc__child_run(const struct mproc__birth *b)
+{
+	struct mproc__boot boot = { .class = b->class };
+
+	(void)setpgid(0, 0);
+	default_dispositions();
+	if (!b->sigint_default)
+		ignore_sigint();
+	/* What the parent had not written yet is the parent's. */
+	__fpurge(stdout);
+	__fpurge(stderr);
+	if (HAVE_GCOV)
+		__gcov_reset();
+	/* syslog's lock is not among those that fork(3) renews. */
+	if (!b->was_threaded)
+		closelog();
+	check_leaks = !b->was_threaded;
+	take_capture(b->capture);
+	close_others(b);
+	set_title(b);
+	mproc__term_init(b->fd[MPROC__BOOT_LOG], b->parent);
+	boot.parent_pidfd = open_parent(b->parent);
+	memcpy(boot.fd, b->fd, sizeof(boot.fd));
+	if (getppid() != b->parent)	/* before anyone would have told us */
+		_exit(1);
+	empty_mask();
+	mproc__backend_exit(mproc__backend_main(&boot));
+}
+
+void
+mproc__run_exit_hooks(void)
+{
+	if (HAVE_GCOV)
+		__gcov_dump();
+	if (__llvm_profile_write_file != NULL)
+		(void)__llvm_profile_write_file();
+	/* The stacks of threads that are gone would look like leaks. */
+	if (check_leaks && __lsan_do_leak_check != NULL)
+		__lsan_do_leak_check();
+}
+
+_Noreturn void
+mproc__backend_exit(int status)
+{
+	(void)fflush(stdout);
+	(void)fflush(stderr);
+	mproc__run_exit_hooks();
+	/* A living parent kills what is left of the group and wants a status. */
+	mproc__term_leave_nobody();
+	_exit(status);
+}

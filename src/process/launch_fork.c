@@ -1,0 +1,75 @@
+/*
+ * launch_fork.c - MPROC_FORK: a child of the calling process.
+ *
+ * fork(3) of the C library, so that its own locks and the host's handlers of
+ * pthread_atfork(3) are taken care of.  In a program with threads the
+ * child may still find the locks of other libraries held for ever: that is
+ * why MPROC_AUTO does not come here then.  Asked for by name, it is done.
+ */
+#include <sys/wait.h>
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "process/boot.h"
+
+static _Noreturn void
+be_child(const struct mproc__launch *l, const struct mproc__order *o,
+    bool was_threaded)
+{
+	struct mproc__birth b = {
+		.class = l->class, .name = l->name,
+		.capture = { l->capture[0], l->capture[1] },
+		.keep = o->keep, .n_keep = o->n_keep,
+		.parent = o->parent, .sigint_default = l->sigint_default,
+		.was_threaded = was_threaded
+	};
+
+	memcpy(b.fd, l->fd, sizeof(b.fd));
+	mproc__child_run(&b);
+}
+
+/*
+ * By number, which is its own: it is our child, and waits for us.  Should
+ * the host's wait(2) have taken it, there is none to kill.
+ */
+static void
+discard(pid_t pid)
+{
+	siginfo_t si;
+
+	if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) == 0) {
+		(void)kill(pid, SIGKILL);
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+}
+
+int
+mproc__launch_fork(const struct mproc__launch *l, struct mproc__order *o,
+    struct mproc__child *ret)
+{
+	bool threaded = mproc__threads() != 1;
+	sigset_t old;
+	pid_t pid;
+	int pidfd, r, saved;
+
+	mproc__block_signals(&old);
+	pid = fork();
+	saved = errno;
+	if (pid == 0)
+		be_child(l, o, threaded);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (pid < 0)
+		return mproc__err(-saved, "fork: %s", strerror(saved));
+	/* Both sides do it, so that it is done whichever runs first. */
+	(void)setpgid(pid, pid);
+	if ((r = mproc__pidfd_open(pid, &pidfd)) < 0) {
+		discard(pid);
+		return r;
+	}
+	ret->pid = pid;
+	ret->pidfd = pidfd;
+	return 0;
+}

@@ -1,0 +1,35 @@
+/*
+ * launch_init.c - mproc_init().
+ */
+#include <sys/single_threaded.h>
+
+#include "process/boot.h"
+
+int
+mproc__threads(void)
+{
+	int n = mproc__thread_count();
+
+	if (n > 0)
+		return n;
+	/* Without /proc: the C library knows at least if there were any. */
+	return __libc_single_threaded ? 1 : 2;
+}
+
+int
+mproc_init(int argc, char **argv)
+{
+	int r;
+
+	if (mproc__server_usable())
+		return 0;
+	if (mproc__threads() > 1)
+		return mproc__err(-EBUSY, "mproc_init: the program has "
+		    "threads already: call it first in main()");
+	(void)mproc__fork_generation();
+	mproc__title_init(argc, argv);
+	mproc__spawn_init(argv);
+	if ((r = mproc__spawned()) < 0)
+		return r;
+	return mproc__server_start();
+}
