@@ -191,8 +191,10 @@ mproc__log_format(const char *format, const struct mproc_log_record *rec,
 			put_field(&l, *++p, rec);
 		}
 	}
-	if (l.full)
-		l.at = stpcpy(l.at, cut);
+	if (l.full) {
+		memcpy(l.at, cut, sizeof(cut) - 1);
+		l.at += sizeof(cut) - 1;
+	}
 	*l.at++ = '\n';
 	*l.at = '\0';
 	return (size_t)(l.at - line);

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include <fcntl.h>
-#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -79,15 +79,13 @@ static char *
 absolute(const char *path)
 {
 	char *cwd, *full;
-	size_t size;
 
 	if (path[0] == '/')
 		return strdup(path);
 	if ((cwd = getcwd(NULL, 0)) == NULL)
 		return NULL;
-	size = strlen(cwd) + 1 + strlen(path) + 1;
-	if ((full = malloc(size)) != NULL)
-		(void)stpcpy(stpcpy(stpcpy(full, cwd), "/"), path);
+	if (asprintf(&full, "%s/%s", cwd, path) < 0)
+		full = NULL;
 	free(cwd);
 	return full;
 }
