@@ -183,7 +183,7 @@ static int
 wait_futex(struct mproc_event *ev, uint32_t generation, int64_t deadline)
 {
 	struct mproc__slot *slot = ev->slot;
-	uint64_t first = atomic_load(&slot->word), now = first;
+	uint64_t first = atomic_load(&slot->word), now;
 	int r, slept = 0;
 
 	atomic_fetch_add(&slot->waiters, 1);
