@@ -5,7 +5,7 @@
  * Layer: base.  Knows bytes and descriptors, not msgpack and not processes.
  * A frame is `u32 little-endian length` and that many bytes.  The owner of a
  * channel serialises calls on it (one thread at a time).  Nothing here ever
- * blocks except mproc__channel_wait().
+ * blocks.
  *
  * Life cycle:
  *  1. mproc__channel_new() takes a connected, non-blocking stream socket.
@@ -30,20 +30,23 @@
 
 struct mproc__channel;
 
-/* A received frame; bytes borrowed from the channel until the next call. */
+/*
+ * A received frame; bytes and descriptors are borrowed from the channel until
+ * the next _next, _fill or _free.
+ */
 struct mproc__frame {
-	uint8_t	*data;		/* the body; data[size] is writable too */
+	uint8_t	*data;		/* the body; may be changed, and data[size] */
 	size_t	 size;
-	int	*fds;		/* received descriptors, moved by _take_fds */
-	int	 n_fds;		/* all that are waiting, see _take_fds */
+	int	*fds;		/* what came with it, moved by _take_fds */
+	int	 n_fds;		/* fewer than were sent if some were lost */
 };
 
 struct mproc__channel_options {
-	size_t	max_frame;	/* body bytes; longer ones: -EMSGSIZE */
+	size_t	max_frame;	/* body bytes, 1 .. UINT32_MAX */
 	bool	allow_fds;	/* else received ones are closed, -EPROTO */
 };
 
-/* `fd` is moved on success. */
+/* `fd` is moved on success; else -EINVAL (a bad option) or -ENOMEM. */
 int	mproc__channel_new(int fd, const struct mproc__channel_options *,
 	    struct mproc__channel **ret_ch);
 struct mproc__channel *mproc__channel_free(struct mproc__channel *);
@@ -59,9 +62,19 @@ int	mproc__channel_fd(const struct mproc__channel *);
  * @tag    the caller's number for the frame, given back by _drop_oldest
  * @write  false: only queue it (the caller knows the peer is behind)
  *
- * commit returns 0 (all written), 1 (something is queued), or -ENOMEM,
- * -EMSGSIZE (nothing queued), -EPIPE (the peer is gone; nothing queued),
- * -EMFILE (fds could not be duplicated; nothing queued).
+ * begin's buffer is borrowed until commit or abort; no other sending call may
+ * come between.  Where memory runs out it has `failed` set, and commit says
+ * so.  Frames that wait are not written by commit, however much room there
+ * is: that is _flush's.
+ *
+ * commit returns 0 (all written) or 1 (something is queued); else the frame
+ * is gone, nothing of it was written, and earlier ones are as before:
+ *   -ENOMEM
+ *   -EMSGSIZE  the body is empty or longer than max_frame
+ *   -EINVAL    n_fds outside 0 .. 16
+ *   -EMFILE    fds could not be duplicated (or -EBADF: they are none)
+ *   -EPIPE     the peer is gone; every later commit and flush says so, and
+ *              what was queued is dropped.  What it sent can still be read.
  * ETOOMANYREFS and ENOBUFS count as "full": queued, _blocked says so.
  */
 struct mproc__buf *mproc__channel_begin(struct mproc__channel *);
@@ -76,10 +89,12 @@ int	mproc__channel_flush_frames(struct mproc__channel *, int n);
 /* Has the first queued frame begun to be written? */
 bool	mproc__channel_midframe(const struct mproc__channel *);
 size_t	mproc__channel_queued(const struct mproc__channel *);	/* frames */
+/* Their bytes that are not written yet, length words included. */
 size_t	mproc__channel_queued_bytes(const struct mproc__channel *);
 /*
  * The kernel refuses descriptors in flight (ETOOMANYREFS) or memory: poll
- * for POLLOUT would spin; retry after some 10 ms instead.
+ * for POLLOUT would spin; retry after some 10 ms instead.  True until the
+ * kernel gives a commit or flush another answer.
  */
 bool	mproc__channel_blocked(const struct mproc__channel *);
 /* Drop the oldest droppable queued frame: 1 and its body size and tag, or 0. */
@@ -87,23 +102,34 @@ int	mproc__channel_drop_oldest(struct mproc__channel *, size_t *ret_size,
 	    uint64_t *ret_tag);
 
 /*
- * Read what the kernel has, up to about 256 KiB a call (or straight into
- * a large frame's own memory, which grows with what has come, never with
- * what the length claims).  Bytes read, 0 nothing there, -EPIPE end of file
- * (after everything was read) or reset, -ENOMEM, -EMSGSIZE length above
- * max_frame (sticky), -EPROTO descriptors where none are allowed (sticky),
- * -EMFILE: MSG_CTRUNC, what came was closed; the frame that lost its
- * descriptors will say so by having too few.
+ * mproc__channel_fill - read, in one system call where that is enough.
+ *
+ * Stops at a frame, at a short read, or at some 256 KiB: more may be there,
+ * as poll tells.  The buffer grows with what has come, never with what a
+ * length claims.  Take all frames before the next call; while many wait it
+ * reads nothing.
+ *
+ * Returns the bytes read, 0 nothing (now), or
+ *   -EPIPE    end of file, after everything was read (sticky)
+ *   -ENOMEM   nothing read; try again
+ *   -EMFILE   out of descriptors: those that came in this read were closed;
+ *             its bytes are there, and the frame has fewer than it names
+ *   -EBADMSG, -EMSGSIZE  a length of 0, or above max_frame (sticky)
+ *   -EPROTO   descriptors where none are allowed, or more than 253 that wait
+ *             (sticky; the bytes that came with them are thrown away)
  */
 int	mproc__channel_fill(struct mproc__channel *);
-/* 1 and a frame, 0 none complete, or the sticky error of the stream. */
+/*
+ * 1 and a frame, 0 none complete, or the sticky error of the stream (not the
+ * end of file), after all complete frames before it.
+ */
 int	mproc__channel_next(struct mproc__channel *, struct mproc__frame *ret);
 /* Is a complete frame buffered? */
 bool	mproc__channel_ready(const struct mproc__channel *);
 /*
- * Moves the first n waiting descriptors to ret_fds (oldest first); returns
- * how many there were (fewer than n when truncated).  Called for each frame
- * by whoever knows how many descriptors it names.
+ * Moves the first n descriptors of the frame that _next returned last to
+ * ret_fds, in the order of sending; returns how many there were: fewer than n
+ * when some were lost.  Those not taken are closed by the next _next.
  */
 int	mproc__channel_take_fds(struct mproc__channel *, int n, int *ret_fds);
 

@@ -1,2 +1,7 @@
 libmproc_la_SOURCES += \
-	%D%/channel.h
+	%D%/channel.c %D%/channel.h \
+	%D%/channel_in.c \
+	%D%/channel_out.c \
+	%D%/in_fds.c \
+	%D%/parts.h \
+	%D%/queue.c

@@ -1,0 +1,243 @@
+/*
+ * channel_in.c - the receiving half: frames are returned where they were
+ * read, in one buffer that grows only when an unfinished frame fills it.
+ *
+ * A byte is moved at most once, when its frame does not fit behind the
+ * frames before it.  The capacity is at most about twice what has come, or
+ * 64 KiB, whatever a length word claims.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "channel/parts.h"
+#include "system/system.h"
+
+#define FIRST_CAP	((size_t)64 << 10)
+#define READ_MIN	((size_t)16 << 10)	/* worth a system call */
+#define FILL_MAX	((size_t)256 << 10)
+
+/* The borrower of a frame may have written a NUL after it. */
+static void
+restore(struct mproc__in *in)
+{
+	if (in->lent)
+		in->data[in->pos] = in->saved;
+	in->lent = false;
+}
+
+/*
+ * How many bytes the first frame still lacks: 0, it is complete, and its
+ * body's size; -EBADMSG or -EMSGSIZE, there will be no frame any more.
+ */
+static int
+look(const struct mproc__channel *ch, size_t *ret_lacks, uint32_t *ret_size)
+{
+	const struct mproc__in *in = &ch->in;
+	size_t have = in->len - in->pos, whole;
+	const uint8_t *at;
+	uint32_t size;
+
+	*ret_lacks = MPROC__FRAME_HEAD + 1 - have;
+	if (have < MPROC__FRAME_HEAD)
+		return 0;
+	at = in->data + in->pos;
+	size = (uint32_t)(in->lent ? in->saved : at[0]) |
+	    (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
+	    (uint32_t)at[3] << 24;
+	if (size == 0)
+		return -EBADMSG;
+	if (size > ch->max_frame)
+		return -EMSGSIZE;
+	whole = MPROC__FRAME_HEAD + (size_t)size;
+	*ret_lacks = whole > have ? whole - have : 0;
+	*ret_size = size;
+	return 0;
+}
+
+static int
+broken(struct mproc__in *in, int r)
+{
+	if (in->error == 0)
+		in->error = mproc__err(r, "a frame whose length is %s",
+		    r == -EBADMSG ? "0" : "above the limit");
+	return in->error;
+}
+
+/* The first byte not parsed becomes the first of the buffer. */
+static void
+to_front(struct mproc__in *in)
+{
+	if (in->pos == 0)
+		return;
+	in->len -= in->pos;
+	memmove(in->data, in->data + in->pos, in->len);
+	in->pos = 0;
+}
+
+/* The memory of a huge frame goes when what comes next is small. */
+static void
+shrink(struct mproc__in *in, size_t lacks)
+{
+	uint8_t *data;
+
+	if (in->cap <= MPROC__KEEP || in->len - in->pos + lacks >= FIRST_CAP)
+		return;
+	to_front(in);
+	data = realloc(in->data, FIRST_CAP);
+	if (data == NULL)
+		return;		/* it was only a wish */
+	in->data = data;
+	in->cap = FIRST_CAP;
+}
+
+static int
+grow(struct mproc__in *in, size_t need)
+{
+	size_t cap = in->cap > 0 ? in->cap * 2 : FIRST_CAP;
+	uint8_t *data;
+
+	/* No more than the frame needs, but in steps. */
+	need = (need + FIRST_CAP) / FIRST_CAP * FIRST_CAP;
+	data = realloc(in->data, cap < need ? cap : need);
+	if (data == NULL)
+		return -ENOMEM;
+	in->data = data;
+	in->cap = cap < need ? cap : need;
+	return 0;
+}
+
+/*
+ * Room at the end of the buffer: 1, 0 when the caller should take complete
+ * frames first, or -ENOMEM.
+ */
+static int
+make_room(struct mproc__in *in, size_t lacks)
+{
+	size_t want = lacks < READ_MIN ? lacks : READ_MIN;
+
+	if (lacks == 0)
+		return in->cap - in->len > READ_MIN;
+	shrink(in, lacks);
+	if (in->pos == in->len || in->cap - in->len <= READ_MIN)
+		to_front(in);
+	if (in->cap - in->len > want)
+		return 1;
+	return grow(in, in->len + lacks + 1) < 0 ? -ENOMEM : 1;
+}
+
+/* One read of `size` bytes: those that came, 0 none now, or -errno. */
+static int
+receive(struct mproc__channel *ch, size_t size)
+{
+	struct mproc__in *in = &ch->in;
+	int error = 0;
+	ssize_t n;
+
+	n = mproc__in_receive(ch, in->data + in->len, size, &error);
+	if (n == 0 || n == -ECONNRESET) {
+		in->eof = true;
+		return -EPIPE;
+	}
+	if (n == -EAGAIN)
+		return 0;
+	if (n < 0)
+		return n == -ENOBUFS ? -ENOMEM : (int)n;
+	if (error == -EPROTO)
+		return in->error = mproc__err(-EPROTO, "the peer sends "
+		    "descriptors that are not expected");
+	in->len += (size_t)n;
+	return error < 0 ? error : (int)n;
+}
+
+/* Room for one read: 0 better not now, or -errno */
+static ssize_t
+next_read(struct mproc__channel *ch)
+{
+	struct mproc__in *in = &ch->in;
+	size_t lacks, room;
+	uint32_t size;
+	int r;
+
+	if ((r = look(ch, &lacks, &size)) < 0)
+		return broken(in, r);
+	if (lacks == 0 && mproc__in_fds_full(in))
+		return 0;
+	if ((r = make_room(in, lacks)) <= 0)
+		return r;
+	room = in->cap - 1 - in->len;
+	if (room > FILL_MAX)
+		room = FILL_MAX;
+	return (ssize_t)(ch->limit > 0 && ch->limit < room ? ch->limit : room);
+}
+
+int
+mproc__channel_fill(struct mproc__channel *ch)
+{
+	struct mproc__in *in = &ch->in;
+	ssize_t asked;
+	size_t total = 0;
+	int n;
+
+	restore(in);
+	do {
+		if (in->error < 0)
+			return in->error;
+		n = in->eof ? -EPIPE : 0;
+		if (in->eof || (asked = next_read(ch)) == 0)
+			break;
+		n = asked < 0 ? (int)asked : receive(ch, (size_t)asked);
+		if (n == -EMFILE || in->error < 0)
+			return n;
+		if (n > 0)
+			total += (size_t)n;
+		/* A short read has emptied the socket, or met descriptors. */
+	} while (n == asked && total < FILL_MAX && !mproc__channel_ready(ch));
+	return total > 0 ? (int)total : n;
+}
+
+int
+mproc__channel_next(struct mproc__channel *ch, struct mproc__frame *ret)
+{
+	struct mproc__in *in = &ch->in;
+	size_t lacks;
+	uint32_t size;
+	int r;
+
+	restore(in);
+	mproc__in_fds_close(in, mproc__in_fds_before(in, in->taken));
+	if ((r = look(ch, &lacks, &size)) < 0)
+		return broken(in, r);
+	if (lacks > 0) {
+		shrink(in, lacks);
+		return in->error;
+	}
+	ret->data = in->data + in->pos + MPROC__FRAME_HEAD;
+	ret->size = size;
+	in->pos += MPROC__FRAME_HEAD + (size_t)size;
+	in->taken += MPROC__FRAME_HEAD + (size_t)size;
+	in->saved = in->data[in->pos];
+	in->lent = true;
+	ret->n_fds = mproc__in_fds_before(in, in->taken);
+	ret->fds = ret->n_fds > 0 ? in->fds->fd + in->fds->first : NULL;
+	return 1;
+}
+
+bool
+mproc__channel_ready(const struct mproc__channel *ch)
+{
+	size_t lacks;
+	uint32_t size;
+
+	return look(ch, &lacks, &size) == 0 && lacks == 0;
+}
+
+int
+mproc__channel_take_fds(struct mproc__channel *ch, int n, int *ret_fds)
+{
+	int waiting = mproc__in_fds_before(&ch->in, ch->in.taken);
+
+	if (n > waiting)
+		n = waiting;
+	mproc__in_fds_take(&ch->in, n, ret_fds);
+	return n;
+}

@@ -1,0 +1,376 @@
+/*
+ * channel_out.c - the sending half: frames are encoded in place, written at
+ * once where nothing waits, else queued and written in batches.
+ *
+ * A frame with descriptors has a sendmsg(2) of its own.  The kernel hands
+ * descriptors out with the first byte of such a write and ends the reader's
+ * call inside it, so that the reader can tell whose they are (in_fds.c).
+ */
+#include <assert.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "channel/parts.h"
+#include "system/system.h"
+
+/* More than a socket buffer takes: a batch is looked at only once. */
+#define BATCH_BYTES	((size_t)256 << 10)
+#define BATCH_PIECES	64
+
+struct batch {
+	struct iovec	 iov[BATCH_PIECES];
+	size_t		 n_iov, bytes;
+	const int	*fds;
+	size_t		 n_fds;
+};
+
+static void
+put_length(uint8_t *to, uint32_t n)
+{
+	to[0] = (uint8_t)n;
+	to[1] = (uint8_t)(n >> 8);
+	to[2] = (uint8_t)(n >> 16);
+	to[3] = (uint8_t)(n >> 24);
+}
+
+/* The frame's bytes join the batch; false: they would be one piece too many */
+static bool
+add(struct batch *b, uint8_t *bytes, size_t n)
+{
+	struct iovec *last = b->n_iov > 0 ? &b->iov[b->n_iov - 1] : NULL;
+
+	if (last != NULL &&
+	    (uint8_t *)last->iov_base + last->iov_len == bytes) {
+		last->iov_len += n;
+	} else {
+		if (b->n_iov == BATCH_PIECES)
+			return false;
+		b->iov[b->n_iov++] = (struct iovec){ bytes, n };
+	}
+	b->bytes += n;
+	return true;
+}
+
+static void
+limit(struct batch *b, size_t n)
+{
+	if (n == 0)
+		return;
+	if (b->iov[0].iov_len > n)
+		b->iov[0].iov_len = n;
+	b->n_iov = 1;
+	b->bytes = b->iov[0].iov_len;
+}
+
+/* One system call: the bytes written, or -errno. */
+static ssize_t
+put(struct mproc__channel *ch, struct batch *b)
+{
+	union {
+		struct cmsghdr	head;
+		uint8_t		bytes[CMSG_SPACE(MPROC__MAX_FDS * sizeof(int))];
+	} control = { .bytes = { 0 } };
+	struct msghdr msg = { .msg_iov = b->iov, .msg_iovlen = b->n_iov };
+	const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+	struct cmsghdr *head;
+	ssize_t n;
+
+	if (b->n_fds > 0) {
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = CMSG_SPACE(b->n_fds * sizeof(int));
+		head = CMSG_FIRSTHDR(&msg);
+		head->cmsg_level = SOL_SOCKET;
+		head->cmsg_type = SCM_RIGHTS;
+		head->cmsg_len = CMSG_LEN(b->n_fds * sizeof(int));
+		memcpy(CMSG_DATA(head), b->fds, b->n_fds * sizeof(int));
+	}
+	do {
+		if (b->n_iov == 1 && b->n_fds == 0)
+			n = send(ch->fd, b->iov[0].iov_base, b->bytes, flags);
+		else
+			n = sendmsg(ch->fd, &msg, flags);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	ch->out.blocked = false;
+	return n;
+}
+
+/* What a refused write means: -EAGAIN later, -EPIPE never, or the code. */
+static int
+refused(struct mproc__out *out, int r)
+{
+	out->blocked = false;
+	switch (-r) {
+	case ETOOMANYREFS:
+	case ENOBUFS:
+	case ENOMEM:
+		out->blocked = true;
+		return -EAGAIN;
+	case EPIPE:
+	case ECONNRESET:
+		out->gone = true;
+		return -EPIPE;
+	default:
+		return r;
+	}
+}
+
+struct mproc__buf *
+mproc__channel_begin(struct mproc__channel *ch)
+{
+	struct mproc__out *out = &ch->out;
+
+	assert(!out->open);
+	mproc__queue_compact(out);
+	out->open = true;
+	out->start = out->buf.len;
+	if (mproc__buf_reserve(&out->buf, MPROC__FRAME_HEAD) != NULL)
+		out->buf.len += MPROC__FRAME_HEAD;
+	return &out->buf;
+}
+
+void
+mproc__channel_abort(struct mproc__channel *ch)
+{
+	ch->out.open = false;
+	ch->out.buf.len = ch->out.start;
+	ch->out.buf.failed = false;
+	mproc__queue_settle(&ch->out);
+}
+
+/* The open frame gets its length word. */
+static int
+seal(struct mproc__channel *ch, int n_fds, uint32_t *ret_size)
+{
+	struct mproc__buf *buf = &ch->out.buf;
+	size_t size;
+
+	if (ch->out.gone)
+		return -EPIPE;
+	if (n_fds < 0 || n_fds > MPROC__MAX_FDS)
+		return mproc__err(-EINVAL, "%d descriptors in one message, at "
+		    "most %d", n_fds, MPROC__MAX_FDS);
+	if (buf->failed)
+		return -ENOMEM;
+	size = buf->len - ch->out.start - MPROC__FRAME_HEAD;
+	if (size == 0 || size > ch->max_frame)
+		return mproc__err(-EMSGSIZE, "a message of %zu bytes, at most "
+		    "%zu", size, ch->max_frame);
+	*ret_size = (uint32_t)size;
+	put_length(buf->data + ch->out.start, *ret_size);
+	return 0;
+}
+
+/* 0 it is out, 1 a part is, -EAGAIN nothing is yet, or why it cannot be */
+static int
+write_now(struct mproc__channel *ch, const int *fds, int n_fds)
+{
+	struct mproc__out *out = &ch->out;
+	size_t size = out->buf.len - out->start;
+	struct batch b;
+	ssize_t n;
+	int r;
+
+	b.n_iov = 1;
+	b.iov[0] = (struct iovec){ out->buf.data + out->start, size };
+	b.bytes = size;
+	b.fds = fds;
+	b.n_fds = (size_t)n_fds;
+	limit(&b, ch->limit);
+	if ((n = put(ch, &b)) < 0) {
+		r = refused(out, (int)n);
+		return r == -EAGAIN || r == -EPIPE ? r :
+		    mproc__fd_error(r, "send a message");
+	}
+	out->head = out->start + (size_t)n;
+	out->begun = out->bytes = size - (size_t)n;
+	return out->begun > 0;
+}
+
+/* New copies of descriptors, which the caller may close meanwhile */
+static int
+copy_fds(const int *fds, int n, struct mproc__record *rec)
+{
+	int copy;
+
+	if (n == 0)
+		return 0;
+	rec->fds = calloc((size_t)n, sizeof(int));
+	if (rec->fds == NULL)
+		return -ENOMEM;
+	for (; rec->n_fds < n; rec->n_fds++) {
+		if ((copy = mproc__dup(fds[rec->n_fds])) < 0)
+			goto fail;
+		rec->fds[rec->n_fds] = copy;
+	}
+	return 0;
+fail:
+	while (rec->n_fds > 0)
+		mproc__close(rec->fds[--rec->n_fds]);
+	free(rec->fds);
+	return mproc__fd_error(copy, "queue a message");
+}
+
+int
+mproc__channel_commit(struct mproc__channel *ch, const int *fds, int n_fds,
+    bool droppable, uint64_t tag, bool write)
+{
+	struct mproc__record rec = { .droppable = droppable, .tag = tag };
+	struct mproc__out *out = &ch->out;
+	int r;
+
+	assert(out->open);
+	rec.at = out->start;
+	if ((r = seal(ch, n_fds, &rec.size)) < 0)
+		goto fail;
+	r = -EAGAIN;
+	if (write && out->bytes == 0)
+		r = write_now(ch, fds, n_fds);
+	if (r == -EAGAIN) {
+		r = mproc__queue_reserve(out) ? copy_fds(fds, n_fds, &rec) :
+		    -ENOMEM;
+		if (r < 0)
+			goto fail;
+		mproc__queue_push(out, &rec);
+		r = 1;
+	} else if (r < 0) {
+		goto fail;
+	}
+	out->open = false;
+	mproc__queue_settle(out);
+	return r;
+fail:
+	mproc__channel_abort(ch);
+	return r;
+}
+
+/* What one system call shall write, of at most max_frames frames. */
+static void
+collect(const struct mproc__out *out, int max_frames, struct batch *b)
+{
+	const struct mproc__record *r;
+	size_t i, size;
+
+	b->n_iov = b->bytes = b->n_fds = 0;
+	if (out->begun > 0 && max_frames-- > 0)
+		add(b, out->buf.data + out->head, out->begun);
+	for (i = 0; i < out->n && max_frames > 0; i++) {
+		r = &out->rec[out->first + i];
+		if (r->dead)
+			continue;
+		size = MPROC__FRAME_HEAD + (size_t)r->size;
+		if (b->bytes > 0 &&
+		    (r->n_fds > 0 || b->bytes + size > BATCH_BYTES))
+			break;
+		if (!add(b, out->buf.data + r->at, size))
+			break;
+		max_frames--;
+		if (r->n_fds > 0) {
+			b->fds = r->fds;
+			b->n_fds = r->n_fds;
+			break;
+		}
+	}
+}
+
+/* n bytes are out: how many frames did that complete? */
+static int
+written(struct mproc__out *out, size_t n)
+{
+	const struct mproc__record *r;
+	size_t part;
+	int done = 0;
+
+	while (n > 0) {
+		if (out->begun == 0) {
+			r = mproc__queue_first(out);
+			out->head = r->at;
+			out->begun = MPROC__FRAME_HEAD + (size_t)r->size;
+			mproc__queue_pop(out);
+			out->bytes += out->begun;
+		}
+		part = n < out->begun ? n : out->begun;
+		out->head += part;
+		out->begun -= part;
+		out->bytes -= part;
+		n -= part;
+		done += out->begun == 0;
+	}
+	return done;
+}
+
+int
+mproc__channel_flush_frames(struct mproc__channel *ch, int max_frames)
+{
+	struct mproc__out *out = &ch->out;
+	struct batch b;
+	ssize_t n;
+
+	assert(!out->open);
+	if (out->gone)
+		return -EPIPE;
+	while (out->bytes > 0 && max_frames > 0) {
+		collect(out, max_frames, &b);
+		limit(&b, ch->limit);
+		if ((n = put(ch, &b)) < 0) {
+			if (refused(out, (int)n) == -EAGAIN)
+				return 1;
+			/* a frame that cannot go leaves the rest no way */
+			out->gone = true;
+			mproc__queue_done(out);
+			return -EPIPE;
+		}
+		max_frames -= written(out, (size_t)n);
+		if ((size_t)n < b.bytes)
+			break;	/* full; the next call would only say so */
+	}
+	mproc__queue_settle(out);
+	return out->bytes > 0;
+}
+
+int
+mproc__channel_flush(struct mproc__channel *ch)
+{
+	return mproc__channel_flush_frames(ch, INT_MAX);
+}
+
+int
+mproc__channel_drop_oldest(struct mproc__channel *ch, size_t *ret_size,
+    uint64_t *ret_tag)
+{
+	struct mproc__record rec;
+
+	assert(!ch->out.open);
+	if (mproc__queue_drop(&ch->out, &rec) == 0)
+		return 0;
+	*ret_size = rec.size;
+	*ret_tag = rec.tag;
+	mproc__queue_settle(&ch->out);
+	return 1;
+}
+
+bool
+mproc__channel_midframe(const struct mproc__channel *ch)
+{
+	return ch->out.begun > 0;
+}
+
+size_t
+mproc__channel_queued(const struct mproc__channel *ch)
+{
+	return ch->out.n - ch->out.dead + (ch->out.begun > 0);
+}
+
+size_t
+mproc__channel_queued_bytes(const struct mproc__channel *ch)
+{
+	return ch->out.bytes;
+}
+
+bool
+mproc__channel_blocked(const struct mproc__channel *ch)
+{
+	return ch->out.blocked;
+}

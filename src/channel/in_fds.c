@@ -1,0 +1,142 @@
+/*
+ * in_fds.c - descriptors that came and wait for their frame.
+ *
+ * A stream has no message boundaries, but this much holds: a recvmsg(2) that
+ * gets descriptors may begin with bytes from before, and ends inside the
+ * write that carried them.  A frame with descriptors is one write
+ * (channel_out.c), so they belong to the frame of the last byte of that
+ * call.  Hence a frame that lost its descriptors does not get the next
+ * one's, and what a frame does not name is closed with it.
+ */
+#include <string.h>
+
+#include "channel/parts.h"
+#include "system/system.h"
+
+union control {
+	struct cmsghdr	head;
+	uint8_t		bytes[CMSG_SPACE(MPROC__KERNEL_FDS * sizeof(int))];
+};
+
+/* The descriptors that came, into ret_fds; how many. */
+static int
+unpack(struct msghdr *msg, int ret_fds[static MPROC__KERNEL_FDS])
+{
+	struct cmsghdr *head;
+	size_t bytes, n = 0;
+
+	for (head = CMSG_FIRSTHDR(msg); head != NULL;
+	    head = CMSG_NXTHDR(msg, head)) {
+		if (head->cmsg_level != SOL_SOCKET ||
+		    head->cmsg_type != SCM_RIGHTS)
+			continue;
+		bytes = head->cmsg_len - CMSG_LEN(0);
+		memcpy(ret_fds + n, CMSG_DATA(head), bytes);
+		n += bytes / sizeof(int);
+	}
+	return (int)n;
+}
+
+static void
+close_all(const int *fds, int n)
+{
+	while (n > 0)
+		mproc__close(fds[--n]);
+}
+
+/* 0, or -EPROTO and nothing kept: more than a peer may have waiting. */
+static int
+keep(struct mproc__in_fds *w, const int *fds, int n, uint64_t end)
+{
+	int i;
+
+	if (w->n + n > MPROC__KERNEL_FDS)
+		return -EPROTO;
+	if (w->first + w->n + n > MPROC__KERNEL_FDS) {
+		memmove(w->fd, w->fd + w->first, (size_t)w->n * sizeof(int));
+		memmove(w->end, w->end + w->first,
+		    (size_t)w->n * sizeof(w->end[0]));
+		w->first = 0;
+	}
+	for (i = 0; i < n; i++) {
+		w->fd[w->first + w->n] = fds[i];
+		w->end[w->first + w->n++] = end;
+	}
+	return 0;
+}
+
+ssize_t
+mproc__in_receive(struct mproc__channel *ch, void *data, size_t size,
+    int *ret_error)
+{
+	struct mproc__in *in = &ch->in;
+	struct iovec iov = { data, size };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int fds[MPROC__KERNEL_FDS], n_fds = 0;
+	union control control;
+	ssize_t n;
+
+	/* Without room for them the kernel closes descriptors and says so. */
+	if (in->fds != NULL) {
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = sizeof(control.bytes);
+	}
+	do
+		n = recvmsg(ch->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	*ret_error = 0;
+	if (msg.msg_controllen > 0)
+		n_fds = unpack(&msg, fds);
+	if (msg.msg_flags & MSG_CTRUNC)
+		*ret_error = in->fds != NULL ? -EMFILE : -EPROTO;
+	else if (n_fds > 0)
+		*ret_error = keep(in->fds, fds, n_fds,
+		    in->taken + (in->len - in->pos) + (size_t)n);
+	if (*ret_error < 0)
+		close_all(fds, n_fds);
+	return n;
+}
+
+bool
+mproc__in_fds_full(const struct mproc__in *in)
+{
+	return in->fds != NULL &&
+	    in->fds->n > MPROC__KERNEL_FDS - MPROC__MAX_FDS;
+}
+
+int
+mproc__in_fds_before(const struct mproc__in *in, uint64_t end)
+{
+	const struct mproc__in_fds *w = in->fds;
+	int n = 0;
+
+	while (w != NULL && n < w->n && w->end[w->first + n] <= end)
+		n++;
+	return n;
+}
+
+void
+mproc__in_fds_take(struct mproc__in *in, int n, int *ret_fds)
+{
+	struct mproc__in_fds *w = in->fds;
+
+	if (n == 0)
+		return;
+	memcpy(ret_fds, w->fd + w->first, (size_t)n * sizeof(int));
+	w->first += n;
+	w->n -= n;
+}
+
+void
+mproc__in_fds_close(struct mproc__in *in, int n)
+{
+	struct mproc__in_fds *w = in->fds;
+
+	if (n == 0)
+		return;
+	close_all(w->fd + w->first, n);
+	w->first += n;
+	w->n -= n;
+}

@@ -1,0 +1,119 @@
+/*
+ * parts.h - the two halves of a channel, for the files of this folder only.
+ *
+ * Layer: base.
+ *
+ * Output.  `buf` holds framed bytes, oldest first; each byte below `len` is
+ * one of:
+ *   - garbage: written, or of a dropped frame;
+ *   - the rest of the one frame that the kernel took in part: `begun` bytes
+ *     at `head`, which can no longer be dropped, and whose descriptors have
+ *     gone with its first byte;
+ *   - a whole frame, with a record; records are in the order of their bytes;
+ *   - from `start` on, while `open`, what is being encoded.
+ * `bytes` counts the second and third kind, so that garbage is known without
+ * looking.  Records that are dead (dropped) stay until they are first, or
+ * until there are too many.
+ *
+ * Input.  Bytes `pos` to `len` of `data` are not parsed; data[cap - 1] is
+ * never read into.  The stream's bytes are numbered from 0: `taken` is the
+ * number of the one at `pos`.  Descriptor i waits with the number of the
+ * byte after those that it came with (see in_fds.c).
+ */
+#ifndef MPROC_CHANNEL_PARTS_H
+#define MPROC_CHANNEL_PARTS_H
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "channel/channel.h"
+
+#define MPROC__FRAME_HEAD	4U	/* bytes of the length word */
+#define MPROC__KERNEL_FDS	253	/* SCM_MAX_FD: no message has more */
+/* Memory that an empty buffer may keep: a message of 1 MiB stays cheap. */
+#define MPROC__KEEP		((size_t)2 << 20)
+
+struct mproc__record {
+	size_t	 at;			/* of the length word, in buf */
+	uint32_t size;			/* body */
+	uint8_t	 n_fds;
+	bool	 droppable, dead;
+	int	*fds;			/* ours, n_fds of them, or NULL */
+	uint64_t tag;
+};
+
+struct mproc__out {
+	struct mproc__buf buf;
+	size_t	start;			/* the open frame's length word */
+	bool	open;
+	bool	gone, blocked;
+	size_t	head, begun;
+	size_t	bytes;			/* queued, length words included */
+	struct mproc__record *rec;	/* first .. first + n - 1 */
+	size_t	first, n, cap;
+	size_t	dead;			/* of the n */
+	size_t	scan;			/* of the n, the first that are kept */
+};
+
+struct mproc__in_fds {
+	int	 fd[MPROC__KERNEL_FDS];
+	uint64_t end[MPROC__KERNEL_FDS];
+	int	 first, n;
+};
+
+struct mproc__in {
+	uint8_t	*data;
+	size_t	 pos, len, cap;
+	uint64_t taken;
+	bool	 lent;			/* data[pos] is the borrower's ... */
+	uint8_t	 saved;			/* ... and this belongs there */
+	bool	 eof;
+	int	 error;			/* sticky: 0 or -errno */
+	struct mproc__in_fds *fds;	/* NULL: none allowed */
+};
+
+struct mproc__channel {
+	int	 fd;
+	size_t	 max_frame;
+	size_t	 limit;			/* bytes a system call, 0 = any */
+	struct mproc__out out;
+	struct mproc__in in;
+};
+
+/* queue.c: the records of whole queued frames. */
+
+/* Room for one more record; false: no memory. */
+bool	mproc__queue_reserve(struct mproc__out *);
+/* The frame at `at` is queued; needs room. */
+void	mproc__queue_push(struct mproc__out *, const struct mproc__record *);
+/* The oldest frame that is not dead, or NULL. */
+struct mproc__record *mproc__queue_first(struct mproc__out *);
+/* The first frame leaves the queue; its descriptors are closed. */
+void	mproc__queue_pop(struct mproc__out *);
+/* Take the oldest droppable frame out: 1 and what it was, or 0. */
+int	mproc__queue_drop(struct mproc__out *, struct mproc__record *ret);
+/* Squeeze the garbage out of buf when it is more than the rest. */
+void	mproc__queue_compact(struct mproc__out *);
+/* Nothing queued: start over, and give large memory back. */
+void	mproc__queue_settle(struct mproc__out *);
+/* Everything goes, with its descriptors. */
+void	mproc__queue_done(struct mproc__out *);
+
+/* in_fds.c: descriptors that came and wait for their frame. */
+
+/*
+ * One recvmsg(2) that takes descriptors: bytes, 0 end of file, or -errno;
+ * ret_error is 0, -EMFILE (some were lost) or -EPROTO (not allowed).
+ */
+ssize_t	mproc__in_receive(struct mproc__channel *, void *data, size_t size,
+	    int *ret_error);
+/* No more descriptors might fit, of a peer that keeps to 16 a frame. */
+bool	mproc__in_fds_full(const struct mproc__in *);
+/* How many came with the bytes below number `end`. */
+int	mproc__in_fds_before(const struct mproc__in *, uint64_t end);
+/* Move out the first n, which must be there. */
+void	mproc__in_fds_take(struct mproc__in *, int n, int *ret_fds);
+/* Close the first n. */
+void	mproc__in_fds_close(struct mproc__in *, int n);
+
+#endif
