@@ -512,6 +512,38 @@ test_no_memory(void **state)
 	mproc_shm_ring_free(ring);
 }
 
+/* A ring needs all that events and memory need: each call fails in turn. */
+static void
+test_failing_system_calls(void **state)
+{
+	static const char *const calls[] = { "memfd_create", "ftruncate",
+	    "mmap", "fcntl", "eventfd" };
+	const struct mproc_shm_ring_options o = { .slots = 2,
+	    .slot_size = 8, .selectable = true };
+	struct mproc_shm_ring *made = new_ring(2, 8, false, true);
+	struct mproc_shm_ring *ring = NULL;
+	int fds[3], r;
+	unsigned n;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(mproc_shm_ring_fds(made, fds, 3), 3);
+	for (i = 0; i < TEST_COUNT(calls) * 2; i++) {
+		for (n = 1;; n++) {
+			test_fail_sys(calls[i / 2], n, ENOMEM);
+			r = i % 2 == 0 ? mproc_shm_ring_new(&o, &ring) :
+			    mproc_shm_ring_from_fds(fds, 3, &ring);
+			if (!test_fail_sys_done())
+				break;
+			assert_in_range(-r, 1, 4095);
+			assert_null(ring);
+		}
+		assert_int_equal(r, 0);
+		ring = mproc_shm_ring_free(ring);
+	}
+	mproc_shm_ring_free(made);
+}
+
 int
 main(void)
 {
@@ -532,6 +564,7 @@ main(void)
 		cmocka_unit_test(test_nonsense_in_the_page),
 		cmocka_unit_test(test_bad_arguments),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_failing_system_calls),
 	};
 
 	return TEST_RUN(tests);
