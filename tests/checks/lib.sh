@@ -49,6 +49,14 @@ objects() {
 	fi
 }
 
+# undefined OBJECT - the names that it uses.
+undefined() {
+	local out
+	# shellcheck disable=SC2086 # NM is a command and its options
+	out=$($NM -u "$1") || return 1
+	awk '{ sub(/@.*/, "", $2); print $2 }' <<<"$out"
+}
+
 # library - the built shared library, or nothing.
 library() {
 	find "$top_builddir/.libs" -name 'libmproc.so.*.*' 2>/dev/null | head -n 1

@@ -39,7 +39,7 @@ static int
 replay_all(const char *dir_path)
 {
 	const struct dirent *e;
-	char path[1024];
+	char path[1536];
 	int n = 0;
 	DIR *dir;
 
