@@ -59,13 +59,14 @@ fits(struct mproc *p, uint64_t n, uint64_t bytes)
 }
 
 /*
- * When there is no room, ask to be woken when a quarter of it is free again,
- * and look once more: the backend may have been faster than the asking.
+ * When there is no room, ask to be woken when a quarter of it is free again
+ * (paced output: at the next message, whose turn it then is), and look once
+ * more: the backend may have been faster than the asking.
  */
 static bool
 has_room(struct mproc *p, void *arg)
 {
-	uint64_t n, bytes;
+	uint64_t n, bytes, quarter;
 
 	(void)arg;
 	if (p->data == NULL || p->status == MPROC_STATUS_DEAD ||
@@ -76,7 +77,8 @@ has_room(struct mproc *p, void *arg)
 		return true;
 	if (p->page == NULL)
 		return false;
-	atomic_store(&p->page->wake_done, p->gen_sent - n + (n + 3) / 4);
+	quarter = p->opt.overflow == MPROC_DROP_OLD ? 1 : (n + 3) / 4;
+	atomic_store(&p->page->wake_done, p->gen_sent - n + quarter);
 	atomic_store(&p->page->wake_bytes,
 	    p->gen_bytes - bytes + (bytes + 3) / 4);
 	atomic_thread_fence(memory_order_seq_cst);
