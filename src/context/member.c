@@ -244,7 +244,7 @@ mproc__member_remove(struct mproc__member *m)
 {
 	struct mproc_context *ctx = m->ctx;
 
-	mproc__timer_stop(ctx, &m->ping);
+	mproc__timer_start(ctx, &m->ping, MPROC__NEVER);
 	mproc__timer_unreserve(ctx);
 	unlink_member(ctx, m);
 	mproc__source_remove(ctx, &m->source);

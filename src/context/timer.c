@@ -87,11 +87,12 @@ mproc__timer_start(struct mproc_context *ctx, struct mproc__timer *t,
 	struct mproc__timers *ts = &ctx->timers;
 
 	mproc__timer_stop(ctx, t);
-	if (due_ns == MPROC__NEVER)
-		return;
-	/* Its turn is the next round's, or timers would starve the rest. */
-	t->due_ns = due_ns > ctx->round_ns ? due_ns : ctx->round_ns + 1;
-	sift_up(ts, t, ++ts->n);
+	if (due_ns != MPROC__NEVER) {
+		/* The next round's turn, or timers would starve the rest. */
+		t->due_ns = due_ns > ctx->round_ns ? due_ns :
+		    ctx->round_ns + 1;
+		sift_up(ts, t, ++ts->n);
+	}
 	mproc__context_arm(ctx);
 }
 
@@ -262,6 +263,7 @@ mproc_context_timer_cancel(struct mproc_context *ctx, int id)
 		return mproc__err(-ENOENT, "there is no timer %d, or it has "
 		    "run", id);
 	user_free(ctx, at);
+	mproc__context_arm(ctx);
 	return 0;
 }
 

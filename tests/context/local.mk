@@ -1,1 +1,14 @@
-# Adds to check_PROGRAMS; see tests/local.mk.
+check_LTLIBRARIES += tests/context/libhelp.la
+tests_context_libhelp_la_SOURCES = %D%/help.c %D%/help.h
+CONTEXT_LDADD = tests/context/libhelp.la $(PROBE_LDADD) $(UV_LIBS)
+
+check_PROGRAMS += tests/context/loop_test tests/context/life_test \
+	tests/context/signal_test tests/context/uv_test
+tests_context_loop_test_SOURCES = tests/context/loop_test.c
+tests_context_loop_test_LDADD = $(CONTEXT_LDADD)
+tests_context_life_test_SOURCES = tests/context/life_test.c
+tests_context_life_test_LDADD = $(CONTEXT_LDADD)
+tests_context_signal_test_SOURCES = tests/context/signal_test.c
+tests_context_signal_test_LDADD = $(CONTEXT_LDADD)
+tests_context_uv_test_SOURCES = tests/context/uv_test.c
+tests_context_uv_test_LDADD = $(CONTEXT_LDADD)
