@@ -56,6 +56,7 @@ mproc__future_complete(struct mproc_future *f, int result,
 		f->text = strdup(text);	/* without memory: no text */
 	f->done = true;
 	arm(f);
+	atomic_store_explicit(&f->owner, NULL, memory_order_release);
 }
 
 void
@@ -76,32 +77,36 @@ mproc__future_release(struct mproc_future *f)
 	mproc__close(f->timerfd);
 }
 
-/* The owner's lock, if it is still there. */
+/*
+ * The owner, locked: 0, or -ECHILD.  No owner: f is done, and needs no lock.
+ */
 static int
-enter(struct mproc_future *f)
+enter(struct mproc_future *f, void **ret_owner)
 {
-	return f->owner != NULL ? f->ops->lock(f->owner) : 0;
+	*ret_owner = atomic_load_explicit(&f->owner, memory_order_acquire);
+	return *ret_owner != NULL ? f->ops->lock(*ret_owner) : 0;
 }
 
 static void
-leave(struct mproc_future *f)
+leave(struct mproc_future *f, void *owner)
 {
-	if (f->owner != NULL)
-		f->ops->unlock(f->owner);
+	if (owner != NULL)
+		f->ops->unlock(owner);
 }
 
 int
 mproc_future_wait(struct mproc_future *f, int timeout_ms)
 {
+	void *owner;
 	int r;
 
 	if (f == NULL)
 		return mproc__err(-EINVAL, "no future given");
-	if ((r = enter(f)) < 0)
+	if ((r = enter(f, &owner)) < 0)
 		return r;
 	if (!f->done)
-		r = f->ops->wait(f->owner, f, mproc__deadline(timeout_ms));
-	leave(f);
+		r = f->ops->wait(owner, f, mproc__deadline(timeout_ms));
+	leave(f, owner);
 	if (r == -ETIMEDOUT)
 		mproc__err(r, "the future is still pending after %d ms",
 		    timeout_ms);
@@ -111,14 +116,15 @@ mproc_future_wait(struct mproc_future *f, int timeout_ms)
 bool
 mproc_future_done(struct mproc_future *f)
 {
+	void *owner;
 	bool done;
 
-	if (f == NULL || enter(f) < 0)
+	if (f == NULL || enter(f, &owner) < 0)
 		return false;
 	if (!f->done)
-		f->ops->work(f->owner);
+		f->ops->work(owner);
 	done = f->done;
-	leave(f);
+	leave(f, owner);
 	return done;
 }
 
@@ -193,34 +199,36 @@ fail:
 int
 mproc_future_fd(struct mproc_future *f)
 {
+	void *owner;
 	int r;
 
 	if (f == NULL)
 		return mproc__err(-EINVAL, "no future given");
-	if ((r = enter(f)) < 0)
+	if ((r = enter(f, &owner)) < 0)
 		return r;
 	if (f->epfd < 0)
 		r = make_fd(f);
-	leave(f);
+	leave(f, owner);
 	return r < 0 ? r : f->epfd;
 }
 
 int
 mproc_future_cancel(struct mproc_future *f)
 {
+	void *owner;
 	int r;
 
 	if (f == NULL)
 		return mproc__err(-EINVAL, "no future given");
-	if ((r = enter(f)) < 0)
+	if ((r = enter(f, &owner)) < 0)
 		return r;
 	if (f->done) {
 		r = -EALREADY;
 	} else {
-		f->ops->forget(f->owner, f);
+		f->ops->forget(owner, f);
 		mproc__future_complete(f, -ECANCELED, NULL, "given up");
 	}
-	leave(f);
+	leave(f, owner);
 	return r;
 }
 
@@ -274,12 +282,14 @@ mproc_future_wait_all(struct mproc_future *const *list, int n,
 struct mproc_future *
 mproc_future_free(struct mproc_future *f)
 {
+	void *owner;
+
 	if (f == NULL)
 		return NULL;
-	if (enter(f) == 0) {
+	if (enter(f, &owner) == 0) {
 		if (!f->done)
-			f->ops->forget(f->owner, f);
-		leave(f);
+			f->ops->forget(owner, f);
+		leave(f, owner);
 	}
 	mproc__future_release(f);
 	free(f);

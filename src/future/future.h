@@ -2,9 +2,9 @@
  * future.h (private) - a future and whoever completes it.
  *
  * Layer: core, below process.  A future knows its owner only through the
- * operations below; all its state is guarded by the owner's lock.  When the
- * owner goes away first it completes the future and lets go (owner NULL);
- * from then on the state does not change any more.
+ * operations below; all its state is guarded by the owner's lock until it
+ * is complete.  Completing lets go of the owner, which may be freed then
+ * while the future is kept; the state does not change any more.
  */
 #ifndef MPROC_FUTURE_FUTURE_H
 #define MPROC_FUTURE_FUTURE_H
@@ -35,7 +35,7 @@ struct mproc__future_ops {
 
 struct mproc_future {
 	const struct mproc__future_ops *ops;
-	void		*owner;		/* NULL once it is gone */
+	_Atomic(void *)	 owner;		/* NULL once done */
 	uint64_t	 id;		/* of the call */
 	int64_t		 deadline;	/* MPROC__NEVER: none */
 	bool		 done;
