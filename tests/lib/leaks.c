@@ -19,7 +19,8 @@
 #include <unistd.h>
 
 #define NAMES	1024
-#define SETTLE_MS	1000
+
+int test_settle_ms = 1000;
 
 /* The entries of a directory; static, so that looking leaks nothing. */
 struct names {
@@ -221,7 +222,7 @@ test_leaks_before(void)
 int
 test_leaks_after(void)
 {
-	int64_t end = test_now_ms() + SETTLE_MS;
+	int64_t end = test_now_ms() + test_settle_ms;
 	int n;
 
 	for (;;) {

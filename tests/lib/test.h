@@ -85,6 +85,7 @@ int test_poll(int fd, int events, int ms);
 int64_t test_now_ms(void);
 
 /* Private to tests/lib. */
+extern int test_settle_ms;	/* how long a difference must last */
 void test_leaks_start(void);	/* before the first test */
 void test_leaks_before(void);	/* before each test */
 int test_leaks_after(void);	/* after it: number of differences, told */
