@@ -95,18 +95,18 @@ struct mproc_pack {
 /* What the compilers need for keyword arguments. */
 #ifdef __cplusplus
 #define mproc__struct
-#define mproc__keywords_only
+#define mproc__keywords_only(name_)
 #elif defined(__clang__)
 /*
- * Has no size, and takes no value: the first argument without a name is for
- * this member, and does not fit.
+ * Has no size, and takes no value.  One stands before and behind each member:
+ * an argument without a name is for one of these, and does not fit.
  */
 __extension__ struct mproc__keywords {};
 #define mproc__struct
-#define mproc__keywords_only	struct mproc__keywords mproc__kw_;
+#define mproc__keywords_only(name_)	struct mproc__keywords name_;
 #else
 #define mproc__struct		__attribute__((designated_init))
-#define mproc__keywords_only
+#define mproc__keywords_only(name_)
 #endif
 
 /* The enum mproc_type of a C type; another type is an error here. */
@@ -221,6 +221,7 @@ mproc__row_type(struct mproc_value, MPROC_TYPE_VALUE);
 #define mproc__member(m_, x_)	mproc__member_1 x_
 #define mproc__member_1(type_, name_)					\
 	type_ name_;							\
+	mproc__keywords_only(mproc__kw_##name_)				\
 	mproc__assert(sizeof(#name_) - 1 <= MPROC_NAME_MAX,		\
 	    "mproc: the name of a field has at most 31 bytes: " #name_);
 #define mproc__member_over						\
@@ -248,7 +249,7 @@ mproc__row_type(struct mproc_value, MPROC_TYPE_VALUE);
 	    __VA_OPT__(,) __VA_ARGS__)
 #define mproc__message(m_, class_, command_, ...)			\
 	struct mproc__struct m_ {					\
-		mproc__keywords_only					\
+		mproc__keywords_only(mproc__kw_)			\
 		mproc__each(mproc__member, m_ __VA_OPT__(,) __VA_ARGS__) \
 		mproc__nothing(__VA_ARGS__)				\
 	};								\
@@ -306,8 +307,9 @@ mproc__row_type(struct mproc_value, MPROC_TYPE_VALUE);
  * MPROC_PACK(message, .field = value...) - a struct mproc_pack, for options
  * as .args = MPROC_PACK(counter_start, .path = path).
  *
- * In C it lives as long as the enclosing block, and may stand in a static
- * initialiser; in C++ until the same line runs again in the same thread.
+ * In C it lives as long as the enclosing block, and may stand in an
+ * initialiser at file scope; in C++ until the same line runs again in the
+ * same thread.
  */
 #ifndef __cplusplus
 #define MPROC_PACK(message_, ...)					\

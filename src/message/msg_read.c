@@ -193,12 +193,13 @@ refuse(const struct mproc_msg *msg, const char *name, enum mproc_type want,
 {
 	struct mproc__token t = { .type = MPROC_TYPE_NIL };
 	const uint8_t *p = v.data;
+	bool number = want >= MPROC_TYPE_INT32 && want <= MPROC_TYPE_DOUBLE;
 
 	mproc__token(p, p + v.size, &t);
 	return mproc__err(-EINVAL, "command %s, field %s: expected %s, got "
 	    "%s%s", msg->command, name, mproc_type_name(want),
-	    mproc__token_name(&t), t.type == MPROC_TYPE_INT64 ||
-	    t.type == MPROC_TYPE_UINT64 ? " (which does not fit)" : "");
+	    mproc__token_name(&t), number && (t.type == MPROC_TYPE_INT64 ||
+	    t.type == MPROC_TYPE_UINT64) ? " (which does not fit)" : "");
 }
 
 #define GETTER(get_, read_, type_, code_)				\

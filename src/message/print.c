@@ -204,6 +204,10 @@ mproc_value_print(struct mproc_value v, char *buf, size_t size)
 	struct out o = { .buf = buf, .size = size };
 	int r;
 
+	if (mproc_value_type(v) == MPROC_TYPE_FD) {
+		put(&o, "<fd>", 4);
+		return done(&o);
+	}
 	if ((r = mproc_value_check(v)) < 0)
 		return r;
 	put_value(&o, v, 0);

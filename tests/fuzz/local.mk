@@ -5,6 +5,7 @@
 
 fuzzers = \
 	tests/fuzz/args_fuzz \
+	tests/fuzz/decode_fuzz \
 	tests/fuzz/envelope_fuzz \
 	tests/fuzz/frame_fuzz
 FUZZ_LIBS = libmproc-internal.la
@@ -14,6 +15,12 @@ tests_fuzz_args_replay_LDADD = $(FUZZ_LIBS)
 tests_fuzz_args_fuzz_SOURCES = %D%/args_fuzz.c
 tests_fuzz_args_fuzz_LDADD = $(FUZZ_LIBS)
 tests_fuzz_args_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+
+tests_fuzz_decode_replay_SOURCES = %D%/decode_fuzz.c %D%/replay.c
+tests_fuzz_decode_replay_LDADD = $(FUZZ_LIBS)
+tests_fuzz_decode_fuzz_SOURCES = %D%/decode_fuzz.c
+tests_fuzz_decode_fuzz_LDADD = $(FUZZ_LIBS)
+tests_fuzz_decode_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 
 tests_fuzz_envelope_replay_SOURCES = %D%/envelope_fuzz.c %D%/replay.c
 tests_fuzz_envelope_replay_LDADD = $(FUZZ_LIBS)
@@ -29,6 +36,7 @@ tests_fuzz_frame_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 
 check_PROGRAMS += \
 	tests/fuzz/args_replay \
+	tests/fuzz/decode_replay \
 	tests/fuzz/envelope_replay \
 	tests/fuzz/frame_replay
 
