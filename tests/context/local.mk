@@ -12,3 +12,12 @@ tests_context_signal_test_SOURCES = tests/context/signal_test.c
 tests_context_signal_test_LDADD = $(CONTEXT_LDADD)
 tests_context_uv_test_SOURCES = tests/context/uv_test.c
 tests_context_uv_test_LDADD = $(CONTEXT_LDADD)
+
+check_PROGRAMS += tests/context/process_test
+tests_context_process_test_SOURCES = tests/context/process_test.c
+tests_context_process_test_LDADD = $(CONTEXT_LDADD)
+
+check_PROGRAMS += tests/context/order_test
+tests_context_order_test_SOURCES = tests/context/order_test.c \
+	tests/context/boss.c tests/context/boss.h
+tests_context_order_test_LDADD = $(CONTEXT_LDADD)
