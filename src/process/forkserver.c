@@ -228,19 +228,34 @@ exchange(const struct mproc__launch *l, struct mproc__order *o,
 	return 0;
 }
 
+/*
+ * Each holder's turn is bounded, so a jump of the clock that this call waits
+ * by costs one turn at most.
+ */
+static int
+lock_server(int64_t deadline)
+{
+	struct timespec until;
+	int64_t ns, left = deadline - mproc__now_ns();
+	int r;
+
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	ns = until.tv_nsec + (left > 0 ? left : 0);
+	until.tv_sec += ns / NS_PER_S;
+	until.tv_nsec = ns % NS_PER_S;
+	r = pthread_mutex_timedlock(&server.lock, &until);
+	return r == 0 ? 0 : mproc__err(-r, "fork server: %s", strerror(r));
+}
+
 int
 mproc__launch_server(const struct mproc__launch *l, struct mproc__order *o,
     struct mproc__child *ret)
 {
-	struct timespec until;
 	int r;
 
 	o->deadline_ns = mproc__deadline(mproc__server_answer_ms);
-	until.tv_sec = o->deadline_ns / NS_PER_S;
-	until.tv_nsec = o->deadline_ns % NS_PER_S;
-	r = pthread_mutex_clocklock(&server.lock, CLOCK_MONOTONIC, &until);
-	if (r != 0)
-		return mproc__err(-r, "fork server: %s", strerror(r));
+	if ((r = lock_server(o->deadline_ns)) < 0)
+		return r;
 	/* Another thread may have found it dead meanwhile. */
 	r = mproc__server_usable() ? exchange(l, o, ret) :
 	    mproc__err(-EPIPE, "the fork server is gone");

@@ -8,3 +8,19 @@ tests_process_talk_test_SOURCES = tests/process/talk_test.c
 tests_process_talk_test_LDADD = $(PROBE_LDADD)
 tests_process_life_test_SOURCES = tests/process/life_test.c
 tests_process_life_test_LDADD = $(PROBE_LDADD)
+
+# Launching alone, with a backend of its own: without libprobe.
+LAUNCH_FAKE = tests/process/launch_fake.c tests/process/launch_fake.h
+check_PROGRAMS += tests/process/launch_test tests/process/launch_death_test
+tests_process_launch_test_SOURCES = tests/process/launch_test.c $(LAUNCH_FAKE)
+tests_process_launch_test_LDADD = $(TEST_LDADD)
+EXTRA_tests_process_launch_test_DEPENDENCIES = tests/process/late.la
+tests_process_launch_death_test_SOURCES = tests/process/launch_death_test.c \
+	$(LAUNCH_FAKE)
+tests_process_launch_death_test_LDADD = $(TEST_LDADD)
+
+# A module to load, before and after mproc_init().
+check_LTLIBRARIES += tests/process/late.la
+tests_process_late_la_SOURCES = tests/process/late.c
+tests_process_late_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version \
+	-rpath /nowhere
