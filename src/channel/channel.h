@@ -84,8 +84,8 @@ void	mproc__channel_abort(struct mproc__channel *);	/* undo begin */
 
 /* Write what is queued, in batches: 0 all out, 1 more is queued, -EPIPE. */
 int	mproc__channel_flush(struct mproc__channel *);
-/* The same, but at most n frames (one begun before counts as one). */
-int	mproc__channel_flush_frames(struct mproc__channel *, int n);
+/* The same, but at most so many frames (one begun before counts as one). */
+int	mproc__channel_flush_frames(struct mproc__channel *, int max_frames);
 /* Has the first queued frame begun to be written? */
 bool	mproc__channel_midframe(const struct mproc__channel *);
 size_t	mproc__channel_queued(const struct mproc__channel *);	/* frames */

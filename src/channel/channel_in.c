@@ -200,7 +200,7 @@ mproc__channel_next(struct mproc__channel *ch, struct mproc__frame *ret)
 {
 	struct mproc__in *in = &ch->in;
 	size_t lacks;
-	uint32_t size;
+	uint32_t size = 0;
 	int r;
 
 	restore(in);
@@ -215,7 +215,7 @@ mproc__channel_next(struct mproc__channel *ch, struct mproc__frame *ret)
 	ret->size = size;
 	in->pos += MPROC__FRAME_HEAD + (size_t)size;
 	in->taken += MPROC__FRAME_HEAD + (size_t)size;
-	in->saved = in->data[in->pos];
+	in->saved = in->pos < in->len ? in->data[in->pos] : 0;
 	in->lent = true;
 	ret->n_fds = mproc__in_fds_before(in, in->taken);
 	ret->fds = ret->n_fds > 0 ? in->fds->fd + in->fds->first : NULL;

@@ -55,6 +55,7 @@ add(struct batch *b, uint8_t *bytes, size_t n)
 static void
 limit(struct batch *b, size_t n)
 {
+	assert(b->n_iov > 0);
 	if (n == 0)
 		return;
 	if (b->iov[0].iov_len > n)

@@ -91,7 +91,7 @@ mproc__in_receive(struct mproc__channel *ch, void *data, size_t size,
 		n_fds = unpack(&msg, fds);
 	if (msg.msg_flags & MSG_CTRUNC)
 		*ret_error = in->fds != NULL ? -EMFILE : -EPROTO;
-	else if (n_fds > 0)
+	else if (in->fds != NULL && n_fds > 0)
 		*ret_error = keep(in->fds, fds, n_fds,
 		    in->taken + (in->len - in->pos) + (size_t)n);
 	if (*ret_error < 0)

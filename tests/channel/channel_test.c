@@ -127,7 +127,8 @@ exchange(struct pair *p, size_t size)
 			if (mproc__channel_next(ch[i], &frame) != 1)
 				continue;
 			assert_int_equal(frame.size, size);
-			assert_true(bytes_are(frame.data, size, 7 - (unsigned)i));
+			assert_true(bytes_are(frame.data, size,
+			    7 - (unsigned)i));
 			got++;
 		}
 	}
