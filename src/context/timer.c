@@ -234,7 +234,7 @@ mproc_context_timer(struct mproc_context *ctx, int first_ms, int repeat_ms,
 		    "with a negative time");
 	if ((r = mproc__timer_reserve(ctx)) < 0)
 		return r;
-	if ((r = grow_buckets(&ctx->timers)) < 0 ||
+	if (grow_buckets(&ctx->timers) < 0 ||
 	    (t = calloc(1, sizeof(*t))) == NULL) {
 		mproc__timer_unreserve(ctx);
 		return mproc__err(-ENOMEM, "no memory for a timer");

@@ -131,7 +131,7 @@ int	mproc__answer_ok(struct mproc_request *);
 int	mproc__send_control(struct mproc__core *, int kind, uint64_t id,
 	    const struct mproc_schema *, const void *args);
 /* A sink of the log module: sends a record that any logger here made. */
-void	mproc__core_record(const struct mproc_log_record *, void *core);
+void	mproc__core_record(const struct mproc_log_record *, void *arg);
 void	mproc__core_log(struct mproc__core *, enum mproc_level,
 	    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

@@ -69,7 +69,7 @@ struct mproc__order {
 };
 /* 0, or -EINVAL (class), -EBADF (a kept descriptor), -E2BIG (too many). */
 int	mproc__order_make(const struct mproc__launch *,
-	    struct mproc__order *ret);
+	    struct mproc__order *o);
 /* Is it one of ours, of this version, with every number in its bounds? */
 bool	mproc__order_valid(const struct mproc__order *, size_t size);
 /* The descriptors of an order that travel, in their order; their number. */
@@ -108,6 +108,8 @@ _Noreturn void mproc__child_run(const struct mproc__birth *);
 _Noreturn void mproc__backend_exit(int status);
 /* Write what coverage and leak checking write at exit. */
 void	mproc__run_exit_hooks(void);
+/* After a bare clone; fork(3) does it by itself. */
+void	mproc__restart_coverage(void);
 /* All signals: for round a fork. */
 void	mproc__block_signals(sigset_t *ret_old);
 /* Dispositions and mask as of a program's start. */

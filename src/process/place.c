@@ -75,7 +75,7 @@ static uint64_t
 hash_headers(const struct dl_phdr_info *info)
 {
 	uint64_t h = 0xcbf29ce484222325u, words[3];
-	const uint8_t *byte = (const void *)words;
+	const uint8_t *byte;
 	size_t i;
 	int at;
 
@@ -83,6 +83,7 @@ hash_headers(const struct dl_phdr_info *info)
 		words[0] = info->dlpi_phdr[at].p_type;
 		words[1] = info->dlpi_phdr[at].p_vaddr;
 		words[2] = info->dlpi_phdr[at].p_memsz;
+		byte = (const void *)words;
 		for (i = 0; i < sizeof(words); i++)
 			h = (h ^ byte[i]) * 0x100000001b3u;
 	}
