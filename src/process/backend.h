@@ -21,6 +21,7 @@
 #include "process/page.h"
 
 #define MPROC__UNKNOWN_MAX	16
+#define MPROC__RETRY_MS		10	/* the kernel refused descriptors */
 
 struct mproc_request {
 	struct mproc__core *core;

@@ -341,6 +341,13 @@ timers(struct mproc__core *core)
 	return n;
 }
 
+static bool
+is_blocked(struct mproc__core *core)
+{
+	return mproc__channel_blocked(core->data) ||
+	    mproc__channel_blocked(core->control);
+}
+
 /* Descriptors: wait for them until the deadline. */
 static int
 events(struct mproc__core *core, int64_t deadline)
@@ -350,13 +357,16 @@ events(struct mproc__core *core, int64_t deadline)
 
 	if (core->timers != NULL)
 		deadline = mproc__min_deadline(deadline, core->timers->when);
-	if (mproc__channel_blocked(core->data))	/* look again soon */
-		deadline = mproc__min_deadline(deadline, mproc__deadline(10));
+	if (is_blocked(core))	/* look again soon */
+		deadline = mproc__min_deadline(deadline,
+		    mproc__deadline(MPROC__RETRY_MS));
 	n = epoll_wait(core->epfd, ev, EVENTS, mproc__remaining_ms(deadline));
 	for (i = 0; i < n; i++)
 		done += on_event(core, &ev[i]);
-	if (mproc__channel_blocked(core->data))
+	if (is_blocked(core)) {
 		(void)mproc__channel_flush(core->data);
+		(void)mproc__channel_flush(core->control);
+	}
 	watch_free(core);
 	return done;
 }
@@ -553,13 +563,13 @@ mproc__flush_all(struct mproc__core *core)
 		if ((data <= 0 && control <= 0) || core->frontend_gone)
 			return;
 		fds[0] = (struct pollfd){ mproc__channel_fd(core->data),
-		    data > 0 ? POLLOUT : 0, 0 };
+		    data > 0 && !is_blocked(core) ? POLLOUT : 0, 0 };
 		fds[1] = (struct pollfd){ mproc__channel_fd(core->control),
-		    control > 0 ? POLLIN | POLLOUT : POLLIN, 0 };
+		    control > 0 && !is_blocked(core) ? POLLIN | POLLOUT :
+		    POLLIN, 0 };
 		fds[2] = (struct pollfd){ core->boot.parent_pidfd, POLLIN,
 		    0 };
-		(void)poll(fds, 3, mproc__channel_blocked(core->data) ?
-		    10 : -1);
+		(void)poll(fds, 3, is_blocked(core) ? MPROC__RETRY_MS : -1);
 		if (fds[1].revents & POLLIN)
 			mproc__poll_control(core);
 		if (fds[2].revents)

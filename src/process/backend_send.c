@@ -88,6 +88,7 @@ wait_room(struct mproc__core *core)
 {
 	int64_t deadline = mproc__deadline(core->block_ms);
 	struct pollfd fds[3];
+	bool blocked;
 
 	for (;;) {
 		atomic_store(&core->page->backend_waiting, 1);
@@ -101,11 +102,14 @@ wait_room(struct mproc__core *core)
 		(void)mproc__channel_flush(core->control);
 		fds[0] = (struct pollfd){ mproc__channel_fd(core->control),
 		    POLLIN, 0 };
+		blocked = mproc__channel_blocked(core->data);
 		fds[1] = (struct pollfd){ mproc__channel_fd(core->data),
-		    mproc__channel_queued(core->data) > 0 ? POLLOUT : 0, 0 };
+		    mproc__channel_queued(core->data) > 0 && !blocked ?
+		    POLLOUT : 0, 0 };
 		fds[2] = (struct pollfd){ core->boot.parent_pidfd, POLLIN,
 		    0 };
-		(void)poll(fds, 3, mproc__remaining_ms(deadline));
+		(void)poll(fds, 3, blocked ? MPROC__RETRY_MS :
+		    mproc__remaining_ms(deadline));
 		mproc__poll_control(core);
 		if (fds[2].revents != 0)
 			core->frontend_gone = true;
