@@ -5,7 +5,6 @@
 . "${top_srcdir:-.}/tests/checks/lib.sh"
 cd "$top_srcdir" || exit 1
 
-limit=700
 n=0
 
 # listed FILE - is it named in a local.mk of its folder or one above?
@@ -25,6 +24,10 @@ while read -r file; do
 	n=$((n + 1))
 	listed "$file" || fault "$file: in no local.mk, so not in the tarball"
 	lines=$(wc -l <"$file")
+	case $file in
+	tests/*) limit=1000 ;;		# a list of tests grows by itself
+	*) limit=650 ;;
+	esac
 	[ "$lines" -le "$limit" ] ||
 	    fault "$file: $lines lines, is it still one concept?"
 done < <(find include src tools examples bench tests -name '*.[ch]' | sort)
