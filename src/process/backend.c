@@ -170,10 +170,28 @@ set_up(struct mproc__core *core)
 		return r;
 	if (!core->boot.is_thread) {
 		mproc__log_set_process(core->name);
-		mproc__log_forward(mproc__core_record, core, MPROC_DEBUG);
+		core->log_level = atomic_load(&core->page->log_level);
+		mproc__log_forward(mproc__core_record, core,
+		    (enum mproc_level)core->log_level);
 		atomic_store(&mproc__term.wake_fd, core->wake_fd);
 	}
 	return 0;
+}
+
+/*
+ * So that a record which nobody wants costs no formatting.  A thread shares
+ * the loggers of its frontend, whose levels are not ours to set.
+ */
+void
+mproc__sync_log_level(struct mproc__core *core)
+{
+	int level = atomic_load(&core->page->log_level);
+
+	if (core->boot.is_thread || level == core->log_level ||
+	    level <= MPROC_LEVEL_DEFAULT || level > MPROC_OFF)
+		return;
+	core->log_level = level;
+	(void)mproc_log_set_level("", (enum mproc_level)level);
 }
 
 static void

@@ -88,6 +88,7 @@ struct mproc__core {
 	struct mproc__timer *timers, *running;
 	int		 last_timer;
 	uint32_t	 control_seen;
+	int		 log_level;	/* as the root logger has it */
 	uint64_t	 received;	/* data frames */
 	bool		 in_handler;
 	bool		 stopping, quitting, frontend_gone;
@@ -133,6 +134,8 @@ int	mproc__send_control(struct mproc__core *, int kind, uint64_t id,
 	    const struct mproc_schema *, const void *args);
 /* A sink of the log module: sends a record that any logger here made. */
 void	mproc__core_record(const struct mproc_log_record *, void *arg);
+/* The frontend's level becomes that of this process's root logger. */
+void	mproc__sync_log_level(struct mproc__core *);
 void	mproc__core_log(struct mproc__core *, enum mproc_level,
 	    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

@@ -129,6 +129,7 @@ mproc__poll_control(struct mproc__core *core)
 		on_control(core, &frame);
 	if (n < 0 || (r < 0 && r != -ENOMEM && r != -EMFILE))
 		core->frontend_gone = true;
+	mproc__sync_log_level(core);
 }
 
 /* The frontend counts its control frames in the page. */

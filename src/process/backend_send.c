@@ -409,6 +409,9 @@ vlog(struct mproc__core *core, enum mproc_level level, const char *fmt,
 	n = vsnprintf(text, sizeof(text), fmt, ap);
 	if (n < 0)
 		return;
+	if ((size_t)n >= sizeof(text))
+		memcpy(text + sizeof(text) - sizeof(MPROC__LOG_CUT),
+		    MPROC__LOG_CUT, sizeof(MPROC__LOG_CUT));
 	rec.text_len = strlen(text);
 	clock_gettime(CLOCK_REALTIME, &now);
 	rec.time_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;

@@ -142,10 +142,14 @@ mproc_set_log_level(struct mproc *p, enum mproc_level level)
 	if ((r = mproc__enter(p)) < 0)
 		return r;
 	p->opt.log_level = level;	/* for the next generation, too */
-	if (p->page != NULL)
+	if (p->page != NULL && p->status != MPROC_STATUS_DEAD) {
 		atomic_store(&p->page->log_level, (int32_t)level);
+		/* a doorbell, for an idle backend */
+		r = mproc__control_send(p, MPROC__CREDIT, 0,
+		    MPROC_SCHEMA(ctl_credit), &(struct ctl_credit){ });
+	}
 	mproc__leave(p);
-	return 0;
+	return r == -EPIPE ? 0 : r;
 }
 
 int
