@@ -21,3 +21,12 @@ check_PROGRAMS += tests/context/order_test
 tests_context_order_test_SOURCES = tests/context/order_test.c \
 	tests/context/boss.c tests/context/boss.h
 tests_context_order_test_LDADD = $(CONTEXT_LDADD)
+
+check_PROGRAMS += tests/context/embed_test
+tests_context_embed_test_SOURCES = tests/context/embed_test.c
+tests_context_embed_test_CPPFLAGS = $(AM_CPPFLAGS)
+tests_context_embed_test_LDADD = $(CONTEXT_LDADD)
+if HAVE_GLIB
+tests_context_embed_test_CPPFLAGS += -DHAVE_GLIB $(GLIB_CFLAGS)
+tests_context_embed_test_LDADD += $(GLIB_LIBS)
+endif
