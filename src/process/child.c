@@ -140,8 +140,6 @@ mproc__child_run(const struct mproc__birth *b)
 	/* What the parent had not written yet is the parent's. */
 	__fpurge(stdout);
 	__fpurge(stderr);
-	if (HAVE_GCOV)
-		__gcov_reset();
 	/* syslog's lock is not among those that fork(3) renews. */
 	if (!b->was_threaded)
 		closelog();
@@ -156,6 +154,13 @@ mproc__child_run(const struct mproc__birth *b)
 		_exit(1);
 	empty_mask();
 	mproc__backend_exit(mproc__backend_main(&boot));
+}
+
+void
+mproc__restart_coverage(void)
+{
+	if (HAVE_GCOV)
+		__gcov_reset();
 }
 
 void

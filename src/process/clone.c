@@ -82,6 +82,7 @@ mproc__clone(bool for_parent, int *ret_pidfd)
 	if (pid < 0)
 		return mproc__fd_error(errno, "clone");
 	if (pid == 0) {
+		mproc__restart_coverage();
 		mproc__forked();
 		if (robust != NULL)
 			(void)syscall(SYS_set_robust_list, robust,

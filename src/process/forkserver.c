@@ -10,6 +10,7 @@
  * another generation and counts as not initialised.
  */
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <fcntl.h>
@@ -32,6 +33,7 @@ static struct {
 	_Atomic bool	 alive;
 	unsigned	 generation;
 	int		 fd;
+	ino_t		 inode;		/* of fd */
 	pid_t		 pid;
 	uint64_t	 last_id;
 } server = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 };
@@ -43,12 +45,32 @@ mproc__server_usable(void)
 	    server.generation == mproc__fork_generation();
 }
 
-/* A socket of a process that this one is a fork of; not ours to use. */
+/*
+ * What a process that this one is a fork of has left here: not ours to use.
+ * The number may have become something else meanwhile.
+ */
 static void
 forget_inherited(void)
 {
+	struct stat st;
+
+	if (server.fd >= 0 && fstat(server.fd, &st) == 0 &&
+	    S_ISSOCK(st.st_mode) && st.st_ino == server.inode)
+		mproc__close(server.fd);
 	server.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 	server.fd = -1;
+}
+
+static void
+remember(int fd, pid_t pid)
+{
+	struct stat st;
+
+	server.inode = fstat(fd, &st) == 0 ? st.st_ino : 0;
+	server.fd = fd;
+	server.pid = pid;
+	server.generation = mproc__fork_generation();
+	atomic_store(&server.alive, true);
 }
 
 int
@@ -75,10 +97,7 @@ mproc__server_start(void)
 		return pid == -EOPNOTSUPP ? 0 : pid;
 	}
 	mproc__close(pidfd);
-	server.fd = fds[0];
-	server.pid = pid;
-	server.generation = mproc__fork_generation();
-	atomic_store(&server.alive, true);
+	remember(fds[0], pid);
 	return 0;
 }
 

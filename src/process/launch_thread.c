@@ -74,11 +74,17 @@ block_signals(sigset_t *ret_old)
 static int
 new_box(const struct mproc__launch *l, struct mproc__thread_box **ret)
 {
-	struct mproc__thread_box *box = calloc(1, sizeof(*box));
+	struct mproc__thread_box *box;
 	size_t len = strlen(l->name);
+	int last;
 
-	if (box == NULL)
-		return -ENOMEM;
+	last = mproc__dup(l->fd[MPROC__BOOT_LOG]);
+	if (last < 0)
+		return mproc__fd_error(last, "thread");
+	if ((box = calloc(1, sizeof(*box))) == NULL) {
+		mproc__close(last);
+		return mproc__err(-ENOMEM, "thread: no memory");
+	}
 	box->boot.class = l->class;
 	box->boot.parent_pidfd = -1;
 	box->boot.is_thread = true;
@@ -86,13 +92,7 @@ new_box(const struct mproc__launch *l, struct mproc__thread_box **ret)
 	memcpy(box->name, l->name,
 	    len < sizeof(box->name) ? len : sizeof(box->name) - 1);
 	box->owners = 2;
-	box->last_end = mproc__dup(l->fd[MPROC__BOOT_LOG]);
-	if (box->last_end < 0) {
-		int r = mproc__fd_error(box->last_end, "thread");
-
-		free(box);
-		return r;
-	}
+	box->last_end = last;
 	*ret = box;
 	return 0;
 }

@@ -45,6 +45,19 @@ fake_valgrind(void)
 	return s != NULL && strstr(s, "vgpreload") != NULL;
 }
 
+int
+fake_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir) != NULL)
+		n++;
+	closedir(dir);
+	return n;
+}
+
 bool
 fake_can_spin(void)
 {
@@ -399,6 +412,17 @@ fake_start(struct fake *f, enum mproc_launch how,
 		mproc__close(l.fd[i]);
 	fake_close(f);
 	return r;
+}
+
+void
+fake_must_start(struct fake *f, enum mproc_launch how,
+    const struct mproc__launch *l)
+{
+	int r = fake_start(f, how, l);
+
+	if (r != 0)
+		fail_msg("%s: %d: %s", fake_way_name(how), r,
+		    mproc__err_text());
 }
 
 const char *

@@ -16,6 +16,13 @@ extern const struct mproc_class fake_class;
 extern const enum mproc_launch fake_ways[3];	/* those with a process */
 const char *fake_way_name(enum mproc_launch how);
 
+/* valgrind runs programs, not /proc/self/exe, which is valgrind's. */
+#define FOR_EACH_WAY(how_)						\
+	for (int w_ = 0; w_ < 3; w_++)					\
+		for (enum mproc_launch how_ = fake_ways[w_]; how_ != 0;	\
+		    how_ = MPROC_AUTO)					\
+			if (how_ != MPROC_SPAWN || !fake_valgrind())
+
 struct fake {
 	struct mproc__child child;
 	int	data, control, log;
@@ -24,6 +31,9 @@ struct fake {
 
 /* Launch with the defaults, but for what is set in `l` (may be NULL). */
 int	fake_start(struct fake *, enum mproc_launch how,
+	    const struct mproc__launch *l);
+/* The same; the test fails if it does. */
+void	fake_must_start(struct fake *, enum mproc_launch how,
 	    const struct mproc__launch *l);
 /* Send a command; its answer, or NULL when none comes. */
 const char *fake_ask(struct fake *, const char *fmt, ...)
@@ -43,6 +53,8 @@ void	fake_in_fork(void (*fn)(void));
 #define CHECK(cond)	fake_check((cond), #cond, __FILE__, __LINE__)
 void	fake_check(bool ok, const char *what, const char *file, int line);
 
+/* The number of open descriptors. */
+int	fake_fds(void);
 bool	fake_valgrind(void);
 /* ThreadSanitizer holds signals back while a handler spins. */
 bool	fake_can_spin(void);

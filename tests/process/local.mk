@@ -1,6 +1,6 @@
 check_LTLIBRARIES += tests/process/libprobe.la
 tests_process_libprobe_la_SOURCES = tests/process/probe.c \
-	tests/process/probe.h
+	tests/process/probe.h tests/process/fixture.c tests/process/fixture.h
 PROBE_LDADD = tests/process/libprobe.la $(TEST_LDADD)
 
 check_PROGRAMS += tests/process/talk_test tests/process/life_test
@@ -11,13 +11,20 @@ tests_process_life_test_LDADD = $(PROBE_LDADD)
 
 # Launching alone, with a backend of its own: without libprobe.
 LAUNCH_FAKE = tests/process/launch_fake.c tests/process/launch_fake.h
-check_PROGRAMS += tests/process/launch_test tests/process/launch_death_test
+check_PROGRAMS += tests/process/launch_test tests/process/launch_fail_test \
+	tests/process/launch_death_test tests/process/forkserver_test
 tests_process_launch_test_SOURCES = tests/process/launch_test.c $(LAUNCH_FAKE)
 tests_process_launch_test_LDADD = $(TEST_LDADD)
-EXTRA_tests_process_launch_test_DEPENDENCIES = tests/process/late.la
+tests_process_launch_fail_test_SOURCES = tests/process/launch_fail_test.c \
+	$(LAUNCH_FAKE)
+tests_process_launch_fail_test_LDADD = $(TEST_LDADD)
 tests_process_launch_death_test_SOURCES = tests/process/launch_death_test.c \
 	$(LAUNCH_FAKE)
 tests_process_launch_death_test_LDADD = $(TEST_LDADD)
+tests_process_forkserver_test_SOURCES = tests/process/forkserver_test.c \
+	$(LAUNCH_FAKE)
+tests_process_forkserver_test_LDADD = $(TEST_LDADD)
+EXTRA_tests_process_forkserver_test_DEPENDENCIES = tests/process/late.la
 
 # A module to load, before and after mproc_init().
 check_LTLIBRARIES += tests/process/late.la
