@@ -96,10 +96,11 @@ begin(struct mproc_builder *b, bool key)
 static int
 end(struct mproc_builder *b)
 {
-	if (b->w.too_big)
-		return fail(b, -EMSGSIZE, "text of 4 GiB");
-	if (b->buf.failed)
-		return fail(b, -ENOMEM, "no memory");
+	int r = mproc__writer_end(&b->w, 0);
+
+	if (r < 0)
+		return fail(b, r, r == -ENOMEM ? "no memory" :
+		    "text of 4 GiB");
 	while (b->depth > 0 && --b->open[b->depth - 1].left == 0)
 		b->depth--;
 	b->complete = b->depth == 0;
@@ -114,9 +115,9 @@ open_container(struct mproc_builder *b, size_t n, bool map)
 	if (b->depth == MPROC_VALUE_DEPTH)
 		return fail(b, -EMSGSIZE, "nested too deep");
 	if (map)
-		msgpack_pack_map(&b->w.pk, n);
+		mproc__pack_map(&b->w.pk, n);
 	else
-		msgpack_pack_array(&b->w.pk, n);
+		mproc__pack_array(&b->w.pk, n);
 	if (n == 0 || b->buf.failed)
 		return end(b);
 	b->open[b->depth].left = map ? 2 * (uint64_t)n : n;
@@ -148,7 +149,7 @@ mproc_build_nil(struct mproc_builder *b)
 
 	if (r < 0)
 		return r;
-	msgpack_pack_nil(&b->w.pk);
+	mproc__pack_nil(&b->w.pk);
 	return end(b);
 }
 
@@ -237,7 +238,7 @@ mproc_build_value(struct mproc_builder *b, struct mproc_value v)
 	if ((r = begin(b, b != NULL && key_is_due(b))) < 0)
 		return r;
 	if (p == NULL || v.size == 0) {
-		msgpack_pack_nil(&b->w.pk);
+		mproc__pack_nil(&b->w.pk);
 		return end(b);
 	}
 	behind = p + v.size;

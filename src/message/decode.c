@@ -217,23 +217,38 @@ unknown(const struct mproc_schema *s, const struct mproc__token *key)
 	    (int)(key->len < 64 ? key->len : 64), key->payload);
 }
 
+/* The bytes of a short name in one comparison, where 8 may be read. */
+static inline bool
+is_key(const uint8_t *p, const uint8_t *end, const struct mproc_field *f)
+{
+	size_t len = f->head & 31U;
+	uint64_t a, b;
+
+	if (*p != f->head || (size_t)(end - p) <= len)
+		return false;
+	if (len > 8 || end - p <= 8)
+		return memcmp(p + 1, f->name, len) == 0;
+	memcpy(&a, p + 1, sizeof(a));
+	memcpy(&b, f->name, sizeof(b));
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (a ^ b) << (64 - 8 * len) == 0;
+#else
+	return (a ^ b) >> (64 - 8 * len) == 0;
+#endif
+}
+
 /* The row of the key at *p, which it moves behind the key; -EINVAL. */
 static int
 find(const struct decoder *d, uint32_t expected, const uint8_t **p)
 {
 	const struct mproc_schema *s = d->schema;
-	const struct mproc_field *f = &s->fields[expected];
 	struct mproc__token key;
-	size_t len;
 	uint32_t i;
 
-	if (expected < s->n_fields && **p == f->head) {
-		len = (f->head & 31U) + 1;
-		if ((size_t)(d->end - *p) >= len && memcmp(*p + 1, f->name,
-		    len - 1) == 0) {
-			*p += len;
-			return (int)expected;
-		}
+	if (expected < s->n_fields &&
+	    is_key(*p, d->end, &s->fields[expected])) {
+		*p += (s->fields[expected].head & 31U) + 1;
+		return (int)expected;
 	}
 	if ((*p = mproc__token(*p, d->end, &key)) == NULL)
 		return mproc__err(-EINVAL, "class %s, command %s: truncated",

@@ -42,8 +42,7 @@ write_field(struct mproc__writer *w, const struct mproc_schema *s,
 	const char *at = (const char *)args + f->offset;
 	int r;
 
-	/* head and name stand side by side: together they are the key */
-	mproc__writer_put(w, (const char *)f, (f->head & 31U) + 1);
+	mproc__write_key(w, f);
 	if (f->type == MPROC_TYPE_FD)
 		r = add_fd(w, ((const struct mproc_fd *)(const void *)at)->fd,
 		    fds);
@@ -62,9 +61,9 @@ write_head(struct mproc__writer *w, int kind, uint64_t id,
 {
 	bool has_meta = meta != NULL && meta->deadline_ns != 0;
 
-	msgpack_pack_array(&w->pk, has_meta ? 5 : 4);
-	msgpack_pack_int(&w->pk, kind);
-	msgpack_pack_uint64(&w->pk, id);
+	mproc__pack_array(&w->pk, has_meta ? 5 : 4);
+	mproc__pack_int(&w->pk, kind);
+	mproc__pack_uint64(&w->pk, id);
 	mproc__write_str(w, command, strlen(command));
 }
 
@@ -73,9 +72,9 @@ write_meta(struct mproc__writer *w, const struct mproc__meta *meta)
 {
 	if (meta == NULL || meta->deadline_ns == 0)
 		return;
-	msgpack_pack_map(&w->pk, 1);
+	mproc__pack_map(&w->pk, 1);
 	mproc__write_str(w, "deadline", 8);
-	msgpack_pack_int64(&w->pk, meta->deadline_ns);
+	mproc__pack_int64(&w->pk, meta->deadline_ns);
 }
 
 static int
@@ -87,7 +86,7 @@ write_args(struct mproc__writer *w, const struct mproc_schema *s,
 
 	for (i = 0; i < s->n_fields; i++)
 		n += present(&s->fields[i], args);
-	msgpack_pack_map(&w->pk, n);
+	mproc__pack_map(&w->pk, n);
 	for (i = 0; i < s->n_fields; i++)
 		if (present(&s->fields[i], args) && (r = write_field(w, s,
 		    &s->fields[i], args, fds)) < 0)
@@ -121,11 +120,11 @@ copy_entry(struct mproc__writer *w, const struct mproc__entry *e, int fd,
     struct mproc__fdset *fds)
 {
 	if (fd < 0) {
-		mproc__writer_put(w, (const char *)e->start,
+		mproc__writer_put(w, e->start,
 		    (size_t)(e->end - e->start));
 		return 0;
 	}
-	mproc__writer_put(w, (const char *)e->start,
+	mproc__writer_put(w, e->start,
 	    (size_t)(e->value - e->start));
 	return add_fd(w, fd, fds);
 }
@@ -139,10 +138,10 @@ copy_args(struct mproc__writer *w, const struct mproc__args *a,
 	uint32_t i;
 	int r, index;
 
-	msgpack_pack_map(&w->pk, a->n - (uint32_t)
+	mproc__pack_map(&w->pk, a->n - (uint32_t)
 	    __builtin_popcount(a->taken));
 	if (a->n_fds == 0) {
-		mproc__writer_put(w, (const char *)p, a->size);
+		mproc__writer_put(w, p, a->size);
 		return 0;
 	}
 	for (i = 0; i < a->n; i++) {
@@ -168,6 +167,9 @@ mproc__encode_args(struct mproc__buf *buf, int kind, uint64_t id,
 
 	if (fds != NULL)
 		fds->n = 0;
+	if (strlen(command) > MPROC_COMMAND_MAX)
+		return mproc__err(-EINVAL, "a command has at most %d bytes",
+		    MPROC_COMMAND_MAX);
 	mproc__writer_begin(&w, buf, max);
 	write_head(&w, kind, id, command, meta);
 	if ((r = copy_args(&w, a, fds)) == 0)
@@ -185,9 +187,9 @@ mproc__encode_error(struct mproc__buf *buf, uint64_t id, const char *command,
 		text = "";
 	mproc__writer_begin(&w, buf, SIZE_MAX);
 	write_head(&w, MPROC__ERROR, id, command != NULL ? command : "", NULL);
-	msgpack_pack_map(&w.pk, 2);
+	mproc__pack_map(&w.pk, 2);
 	mproc__write_str(&w, "code", 4);
-	msgpack_pack_int(&w.pk, code);
+	mproc__pack_int(&w.pk, code);
 	mproc__write_str(&w, "text", 4);
 	mproc__write_str(&w, text, strnlen(text, ERROR_TEXT_MAX));
 	return mproc__writer_end(&w, 0);

@@ -27,7 +27,7 @@ bad(const char *what)
 	return mproc__err(-EBADMSG, "message: %s", what);
 }
 
-static int
+static inline int
 head(struct walk *w, enum mproc_type type, const char *what,
     struct mproc__token *t)
 {
@@ -39,8 +39,28 @@ head(struct walk *w, enum mproc_type type, const char *what,
 	return 0;
 }
 
+/* Names are short: a loop is done before memchr(3) has begun. */
+static bool
+has_nul(const struct mproc__token *t)
+{
+	uint32_t i;
+
+	for (i = 0; i < t->len; i++)
+		if (t->payload[i] == '\0')
+			return true;
+	return false;
+}
+
+/* What stands before the arguments. */
+struct top {
+	uint32_t		 n_parts;
+	int			 kind;
+	uint64_t		 id;
+	struct mproc__token	 command;
+};
+
 static int
-read_head(struct walk *w, struct mproc__envelope *env, uint32_t *ret_parts)
+read_top(struct walk *w, struct top *top)
 {
 	struct mproc__token t;
 	const uint8_t *next;
@@ -48,42 +68,55 @@ read_head(struct walk *w, struct mproc__envelope *env, uint32_t *ret_parts)
 
 	if ((r = head(w, MPROC_TYPE_ARRAY, "the body is no array", &t)) < 0)
 		return r;
-	*ret_parts = t.len;
+	top->n_parts = t.len;
 	if (t.len != 4 && t.len != 5)
 		return bad("the body has not 4 or 5 parts");
 	if ((r = head(w, MPROC_TYPE_INT64, "the kind is no integer", &t)) < 0)
 		return r;
 	if (t.v.i < MPROC__CAST || t.v.i > MPROC__CREDIT)
 		return bad("unknown kind");
-	env->kind = (int)t.v.i;
+	top->kind = (int)t.v.i;
 	next = mproc__token(w->p, w->end, &t);
-	if (next == NULL || mproc__token_uint(&t, &env->id) < 0)
+	if (next == NULL || mproc__token_uint(&t, &top->id) < 0)
 		return bad("the id is no unsigned integer");
 	w->p = next;
-	if ((r = head(w, MPROC_TYPE_STR, "the command is no text", &t)) < 0)
+	if ((r = head(w, MPROC_TYPE_STR, "the command is no text",
+	    &top->command)) < 0)
 		return r;
-	if (t.len > MPROC_COMMAND_MAX ||
-	    memchr(t.payload, '\0', t.len) != NULL)
+	if (top->command.len > MPROC_COMMAND_MAX || has_nul(&top->command))
 		return bad("the command is too long, or has a NUL inside");
-	env->command = (const char *)t.payload;
-	env->command_len = (uint8_t)t.len;
 	return 0;
 }
 
 /* A descriptor stands for itself as an argument, nowhere deeper. */
 static int
-name_fd(struct walk *w, const uint8_t *value)
+name_fd(struct walk *w, const struct mproc__token *t)
 {
-	int i = mproc__fd_index(value, w->end);
-	struct mproc__token t;
+	int i = t->payload[0];
 
-	if (i < 0)
-		return 0;
 	if (i >= MPROC__FDS_MAX || (w->fds & (1U << i)) != 0)
 		return bad("a descriptor's index is too large, or there twice");
 	w->fds |= 1U << i;
-	w->p = mproc__token(value, w->end, &t);
-	return 1;
+	return 0;
+}
+
+static int
+read_value(struct walk *w)
+{
+	struct mproc__token t;
+	const uint8_t *next = mproc__token(w->p, w->end, &t);
+
+	if (next != NULL && t.type < MPROC_TYPE_ARRAY && w->items > 0) {
+		w->p = next;
+		w->items--;
+		return 0;
+	}
+	if (next != NULL && t.type == MPROC_TYPE_EXT &&
+	    t.ext == MPROC__EXT_FD && t.len == 1) {
+		w->p = next;
+		return name_fd(w, &t);
+	}
+	return mproc__scan(&w->p, w->end, MPROC_VALUE_DEPTH, &w->items);
 }
 
 static int
@@ -101,14 +134,10 @@ read_args(struct walk *w)
 		if ((r = head(w, MPROC_TYPE_STR,
 		    "the name of an argument is no text", &key)) < 0)
 			return r;
-		if (key.len > KEY_MAX ||
-		    memchr(key.payload, '\0', key.len) != NULL)
+		if (key.len > KEY_MAX || has_nul(&key))
 			return bad("the name of an argument is too long, or "
 			    "has a NUL inside");
-		if ((r = name_fd(w, w->p)) == 0)
-			r = mproc__scan(&w->p, w->end, MPROC_VALUE_DEPTH,
-			    &w->items);
-		if (r < 0)
+		if ((r = read_value(w)) < 0)
 			return r;
 	}
 	return 0;
@@ -156,29 +185,34 @@ mproc__envelope_read(uint8_t *body, size_t size, struct mproc__envelope *ret)
 	struct walk w = {
 		.p = body, .end = body + size, .items = MPROC__ITEMS_MAX,
 	};
-	struct mproc__envelope env = { .kind = 0 };
-	uint32_t n_parts;
-	size_t at;
+	struct mproc__meta meta = { .deadline_ns = 0 };
+	struct top top;
+	size_t at, args_size;
 	int r;
 
 	if (size == 0)
 		return bad("the body is empty");
-	if ((r = read_head(&w, &env, &n_parts)) < 0)
+	if ((r = read_top(&w, &top)) < 0)
 		return r;
 	at = (size_t)(w.p - body);
 	if ((r = read_args(&w)) < 0)
 		return r;
-	env.args = body + at;
-	env.args_size = (size_t)(w.p - body) - at;
-	if (n_parts == 5 && (r = read_meta(&w, &env.meta)) < 0)
+	args_size = (size_t)(w.p - body) - at;
+	if (top.n_parts == 5 && (r = read_meta(&w, &meta)) < 0)
 		return r;
 	if (w.p != w.end)
 		return mproc__err(-EBADMSG, "message: %zu bytes left over",
 		    (size_t)(w.end - w.p));
 	if ((w.fds & (w.fds + 1)) != 0)
 		return bad("the descriptors' indices have a gap");
-	env.n_fds = __builtin_popcount(w.fds);
-	*ret = env;
+	*ret = (struct mproc__envelope){
+		.kind = top.kind, .id = top.id,
+		.command = (const char *)top.command.payload,
+		.command_len = (uint8_t)top.command.len,
+		.args = body + at, .args_size = args_size,
+		.n_fds = w.fds != 0 ? __builtin_popcount(w.fds) : 0,
+		.meta = meta,
+	};
 	return 0;
 }
 

@@ -327,9 +327,10 @@ mproc_msg_get_str(struct mproc_msg *msg, const char *name,
 	name_(const struct mproc_msg *msg, const char *name,		\
 	    type_ otherwise)						\
 	{								\
-		type_ v;						\
+		type_ v = otherwise;					\
 									\
-		return get_(msg, name, &v) == 0 ? v : otherwise;	\
+		(void)get_(msg, name, &v);				\
+		return v;						\
 	}
 OR(mproc_msg_int_or, mproc_msg_get_int, int64_t)
 OR(mproc_msg_uint_or, mproc_msg_get_uint, uint64_t)
@@ -340,9 +341,10 @@ const char *
 mproc_msg_str_or(struct mproc_msg *msg, const char *name,
     const char *otherwise)
 {
-	const char *str;
+	const char *str = otherwise;
 
-	return mproc_msg_get_str(msg, name, &str) == 0 ? str : otherwise;
+	(void)mproc_msg_get_str(msg, name, &str);
+	return str;
 }
 
 size_t

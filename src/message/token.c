@@ -6,6 +6,7 @@
  * is at least one byte, so a container that wants more parts than there are
  * bytes is refused at its head.
  */
+#include <endian.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -36,11 +37,24 @@ static const struct { uint8_t form, width; } heads[32] = {
 static uint64_t
 big_endian(const uint8_t *p, unsigned width)
 {
-	uint64_t n = 0;
+	uint16_t n16;
+	uint32_t n32;
+	uint64_t n64;
 
-	while (width-- > 0)
-		n = n << 8 | *p++;
-	return n;
+	switch (width) {
+	case 1:
+		return *p;
+	case 2:
+		memcpy(&n16, p, sizeof(n16));
+		return be16toh(n16);
+	case 4:
+		memcpy(&n32, p, sizeof(n32));
+		return be32toh(n32);
+	case 8:
+		memcpy(&n64, p, sizeof(n64));
+		return be64toh(n64);
+	}
+	return 0;
 }
 
 static void
@@ -151,19 +165,15 @@ long_form(uint8_t head, const uint8_t *p, const uint8_t *end,
 	return NULL;
 }
 
+/* All but small integers, which mproc__token() takes itself. */
 const uint8_t *
-mproc__token(const uint8_t *p, const uint8_t *end, struct mproc__token *t)
+mproc__token_any(const uint8_t *p, const uint8_t *end, struct mproc__token *t)
 {
 	uint8_t head;
 
 	if (p >= end)
 		return NULL;
 	head = *p++;
-	if (head < 0x80 || head >= 0xe0) {
-		t->type = MPROC_TYPE_INT64;
-		t->v.i = (int8_t)head;
-		return p;
-	}
 	if (head < 0x90)
 		return container(p, MPROC_TYPE_MAP, head & 15, t);
 	if (head < 0xa0)
@@ -199,12 +209,13 @@ int
 mproc__scan(const uint8_t **at, const uint8_t *end, int depth_max,
     uint32_t *items)
 {
-	uint64_t left[DEPTH_MAX + 1] = { 1 };
+	uint64_t left[DEPTH_MAX + 1];	/* zeroing it would cost most of all */
 	const uint8_t *p = *at;
 	struct mproc__token t;
 	int depth = 0;
 	int64_t n;
 
+	left[0] = 1;
 	while (left[0] > 0 || depth > 0) {
 		if (*items == 0)
 			return mproc__err(-EMSGSIZE, "msgpack: more than %d "
@@ -302,7 +313,7 @@ mproc__entry(const uint8_t *p, const uint8_t *end, struct mproc__entry *ret)
 int
 mproc__fd_index(const uint8_t *p, const uint8_t *end)
 {
-	struct mproc__token t;
+	struct mproc__token t = { .payload = NULL };
 
 	if (mproc__token(p, end, &t) == NULL || t.type != MPROC_TYPE_EXT ||
 	    t.ext != MPROC__EXT_FD || t.len != 1)

@@ -9,6 +9,9 @@
 #ifndef MPROC_MESSAGE_TOKEN_H
 #define MPROC_MESSAGE_TOKEN_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include <mproc/value.h>
 
 /* msgpack extension types with a meaning of ours */
@@ -36,8 +39,31 @@ struct mproc__token {
  * what follows (for a container its first element), or NULL: the bytes are
  * truncated, or the head is the one that msgpack never uses.
  */
-const uint8_t *mproc__token(const uint8_t *p, const uint8_t *end,
+const uint8_t *mproc__token_any(const uint8_t *p, const uint8_t *end,
     struct mproc__token *ret);
+
+/* Small integers and short text, which are most of what comes, in line. */
+static inline const uint8_t *
+mproc__token(const uint8_t *p, const uint8_t *end, struct mproc__token *t)
+{
+	uint8_t head;
+
+	if (p >= end)
+		return NULL;
+	head = *p++;
+	if (head < 0x80 || head >= 0xe0) {
+		t->type = MPROC_TYPE_INT64;
+		t->v.i = (int8_t)head;
+		return p;
+	}
+	if ((head & 0xe0) == 0xa0 && (size_t)(end - p) >= (head & 31U)) {
+		t->type = MPROC_TYPE_STR;
+		t->len = head & 31;
+		t->payload = p;
+		return p + t->len;
+	}
+	return mproc__token_any(p - 1, end, t);
+}
 
 /*
  * Walk over one whole value, at most `depth` containers deep.  *items counts

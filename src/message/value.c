@@ -190,7 +190,7 @@ mproc_value_next(struct mproc_value_iter *iter, struct mproc_value *ret_key,
 int
 mproc_value_count(struct mproc_value v)
 {
-	struct mproc_value_iter iter;
+	struct mproc_value_iter iter = { .left = 0 };
 	int r;
 
 	if ((r = mproc_value_begin(v, &iter)) < 0)

@@ -6,11 +6,67 @@
 #include "message/write.h"
 #include "system/error.h"
 
+/* Parts of a body that are no values: the envelope, fields, metadata. */
+#define ITEMS_SPARE	128
+
+/* msgpack-c's own functions append through this one. */
+static int
+callback(void *w, const char *bytes, size_t n)
+{
+	return mproc__writer_put(w, bytes, n);
+}
+
+static void
+open_room(struct mproc__writer *w)
+{
+	struct mproc__buf *b = w->buf;
+	size_t room = b->cap - b->len, left = w->max - (b->len - w->start);
+
+	w->at = b->data != NULL ? b->data + b->len : NULL;
+	w->end = b->data != NULL ? w->at + (room < left ? room : left) : NULL;
+}
+
+void
+mproc__writer_begin(struct mproc__writer *w, struct mproc__buf *buf,
+    size_t max)
+{
+	w->buf = buf;
+	w->start = buf->len;
+	w->max = max;
+	w->too_big = false;
+	w->items = MPROC__ITEMS_MAX - ITEMS_SPARE;
+	msgpack_packer_init(&w->pk, w, callback);
+	open_room(w);
+}
+
+/* Let buf->len follow what was written. */
+static void
+settle(struct mproc__writer *w)
+{
+	if (w->at != NULL)
+		w->buf->len = (size_t)(w->at - w->buf->data);
+}
+
+int
+mproc__writer_room(struct mproc__writer *w, size_t n)
+{
+	settle(w);
+	if (n > w->max - (w->buf->len - w->start)) {
+		w->too_big = true;
+		return -1;
+	}
+	if (mproc__buf_reserve(w->buf, n) == NULL)
+		return -1;
+	open_room(w);
+	return 0;
+}
+
 int
 mproc__writer_end(struct mproc__writer *w, int r)
 {
 	struct mproc__buf *b = w->buf;
 
+	settle(w);
 	if (r == 0 && w->too_big)
 		r = mproc__err(-EMSGSIZE, "message: larger than %zu bytes",
 		    w->max);
@@ -24,26 +80,15 @@ mproc__writer_end(struct mproc__writer *w, int r)
 }
 
 void
-mproc__write_str(struct mproc__writer *w, const char *str, size_t len)
-{
-	if (len > UINT32_MAX) {
-		w->too_big = true;
-		return;
-	}
-	msgpack_pack_str(&w->pk, len);
-	msgpack_pack_str_body(&w->pk, str, len);
-}
-
-void
 mproc__write_bin(struct mproc__writer *w, const void *data, size_t size)
 {
 	if (size > UINT32_MAX) {
 		w->too_big = true;
 		return;
 	}
-	msgpack_pack_bin(&w->pk, size);
+	mproc__pack_bin(&w->pk, size);
 	if (size > 0)
-		msgpack_pack_bin_body(&w->pk, data, size);
+		mproc__pack_bin_body(&w->pk, data, size);
 }
 
 void
@@ -51,7 +96,8 @@ mproc__write_fd(struct mproc__writer *w, int index)
 {
 	uint8_t byte = (uint8_t)index;
 
-	msgpack_pack_ext_with_body(&w->pk, &byte, 1, MPROC__EXT_FD);
+	mproc__pack_ext(&w->pk, 1, MPROC__EXT_FD);
+	mproc__pack_ext_body(&w->pk, &byte, 1);
 }
 
 static int
@@ -66,14 +112,19 @@ write_bytes(struct mproc__writer *w, const struct mproc_bytes *b)
 static int
 write_value(struct mproc__writer *w, const struct mproc_value *v)
 {
+	const uint8_t *p = v->data;
 	int r;
 
-	if (v->data == NULL || v->size == 0) {
-		msgpack_pack_nil(&w->pk);
+	if (p == NULL || v->size == 0) {
+		mproc__pack_nil(&w->pk);
 		return 0;
 	}
-	if ((r = mproc_value_check(*v)) < 0)
+	if ((r = mproc__scan(&p, p + v->size, MPROC_VALUE_DEPTH,
+	    &w->items)) < 0)
 		return r;
+	if (p != (const uint8_t *)v->data + v->size)
+		return mproc__err(-EBADMSG, "msgpack: bytes left over behind "
+		    "the value");
 	mproc__writer_put(w, v->data, v->size);
 	return 0;
 }
@@ -86,21 +137,21 @@ mproc__write_any(struct mproc__writer *w, enum mproc_type type, const void *at)
 	switch (type) {
 	case MPROC_TYPE_BOOL:
 		if (*(const bool *)at)
-			msgpack_pack_true(&w->pk);
+			mproc__pack_true(&w->pk);
 		else
-			msgpack_pack_false(&w->pk);
+			mproc__pack_false(&w->pk);
 		return 0;
 	case MPROC_TYPE_INT32:
-		msgpack_pack_int32(&w->pk, *(const int32_t *)at);
+		mproc__pack_int32(&w->pk, *(const int32_t *)at);
 		return 0;
 	case MPROC_TYPE_INT64:
-		msgpack_pack_int64(&w->pk, *(const int64_t *)at);
+		mproc__pack_int64(&w->pk, *(const int64_t *)at);
 		return 0;
 	case MPROC_TYPE_UINT64:
-		msgpack_pack_uint64(&w->pk, *(const uint64_t *)at);
+		mproc__pack_uint64(&w->pk, *(const uint64_t *)at);
 		return 0;
 	case MPROC_TYPE_DOUBLE:
-		msgpack_pack_double(&w->pk, *(const double *)at);
+		mproc__pack_double(&w->pk, *(const double *)at);
 		return 0;
 	case MPROC_TYPE_STR:
 		str = *(const char *const *)at;

@@ -7,64 +7,121 @@
 #ifndef MPROC_MESSAGE_WRITE_H
 #define MPROC_MESSAGE_WRITE_H
 
-#include <msgpack.h>
 #include <string.h>
 
-#include <mproc/value.h>
+#include <msgpack.h>
+
+#include <mproc/schema.h>
 
 #include "message/token.h"
 #include "system/buf.h"
 
 /*
- * A writer appends to `buf`; `start` is where it began.  What does not fit
- * in `max` bytes, or in memory, is left out, and mproc__writer_end() says so.
+ * A writer appends to `buf` from `start` on: bytes go to `at`, for which
+ * there is room up to `end`; buf->len follows when that is used up, and at
+ * the end.  What does not fit in `max` bytes, or in memory, is left out, and
+ * mproc__writer_end() says so.
  */
 struct mproc__writer {
-	msgpack_packer		 pk;
+	msgpack_packer		 pk;	/* first: msgpack-c hands it around */
 	struct mproc__buf	*buf;
+	uint8_t			*at, *end;
 	size_t			 start;
 	size_t			 max;
+	uint32_t		 items;	/* that values may still have */
 	bool			 too_big;
 };
 
-static inline int
-mproc__writer_put(void *data, const char *bytes, size_t n)
-{
-	struct mproc__writer *w = data;
-	struct mproc__buf *b = w->buf;
-
-	if (n > w->max - (b->len - w->start)) {
-		w->too_big = true;
-		return -1;
-	}
-	if (b->cap - b->len >= n && n <= 16 && b->data != NULL) {
-		memcpy(b->data + b->len, bytes, n);
-		b->len += n;
-		return 0;
-	}
-	mproc__buf_append(b, bytes, n);
-	return b->failed ? -1 : 0;
-}
-
-static inline void
-mproc__writer_begin(struct mproc__writer *w, struct mproc__buf *buf,
-    size_t max)
-{
-	w->buf = buf;
-	w->start = buf->len;
-	w->max = max;
-	w->too_big = false;
-	msgpack_packer_init(&w->pk, w, mproc__writer_put);
-}
-
+void	mproc__writer_begin(struct mproc__writer *, struct mproc__buf *,
+	    size_t max);
 /*
  * 0, or -ENOMEM, -EMSGSIZE: the buffer is then what it was, and usable; or
  * `r`, when that is an error already.
  */
 int	mproc__writer_end(struct mproc__writer *, int r);
+/* Make room for n bytes at `at`, -1 if there is none. */
+int	mproc__writer_room(struct mproc__writer *, size_t n);
+
+/* Most pieces are a few bytes: two overlapping moves instead of a call. */
+static inline void
+mproc__copy(uint8_t *to, const void *from, size_t n)
+{
+	const uint8_t *p = from;
+	uint64_t a, b;
+	uint32_t c, d;
+
+	if (n > 16) {
+		memcpy(to, p, n);
+	} else if (n >= 8) {
+		memcpy(&a, p, 8);
+		memcpy(&b, p + n - 8, 8);
+		memcpy(to, &a, 8);
+		memcpy(to + n - 8, &b, 8);
+	} else if (n >= 4) {
+		memcpy(&c, p, 4);
+		memcpy(&d, p + n - 4, 4);
+		memcpy(to, &c, 4);
+		memcpy(to + n - 4, &d, 4);
+	} else if (n > 0) {
+		to[0] = p[0];
+		to[n / 2] = p[n / 2];
+		to[n - 1] = p[n - 1];
+	}
+}
+
+static inline int
+mproc__writer_put(struct mproc__writer *w, const void *bytes, size_t n)
+{
+	if ((size_t)(w->end - w->at) < n && mproc__writer_room(w, n) < 0)
+		return -1;
+	mproc__copy(w->at, bytes, n);
+	w->at += n;
+	return 0;
+}
+
+/*
+ * msgpack-c's packers once more, as mproc__pack_*: from its own template,
+ * with our append in place of its callback, so that a head costs a store and
+ * not a call.
+ */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#define msgpack_pack_inline_func(name_)					\
+	__attribute__((unused)) static inline int mproc__pack ## name_
+#define msgpack_pack_inline_func_cint(name_)				\
+	__attribute__((unused)) static inline int mproc__pack ## name_
+#define msgpack_pack_user	msgpack_packer *
+#define msgpack_pack_append_buffer(user_, bytes_, n_)			\
+	return mproc__writer_put((struct mproc__writer *)(void *)(user_), \
+	    (bytes_), (n_))
+#include <msgpack/pack_template.h>
+#pragma GCC diagnostic pop
+
+/* A field's key: head and name stand side by side in the row. */
+static inline void
+mproc__write_key(struct mproc__writer *w, const struct mproc_field *f)
+{
+	size_t n = (f->head & 31U) + 1;
+
+	if ((size_t)(w->end - w->at) < MPROC_NAME_MAX + 1) {
+		mproc__writer_put(w, f, n);
+		return;
+	}
+	memcpy(w->at, f, MPROC_NAME_MAX + 1);	/* of a fixed size: no call */
+	w->at += n;
+}
 
 /* Text or bytes of any length; 4 GiB and more: too big. */
-void	mproc__write_str(struct mproc__writer *, const char *, size_t len);
+static inline void
+mproc__write_str(struct mproc__writer *w, const char *str, size_t len)
+{
+	if (len > UINT32_MAX) {
+		w->too_big = true;
+		return;
+	}
+	mproc__pack_str(&w->pk, len);
+	mproc__writer_put(w, str, len);
+}
 void	mproc__write_bin(struct mproc__writer *, const void *, size_t size);
 void	mproc__write_fd(struct mproc__writer *, int index);
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <mproc/message.h>
 
@@ -59,6 +60,31 @@ test_receive(struct mproc__buf *buf, const int *fds, int n_fds)
 	    &msg), 0);
 	mproc__buf_done(buf);
 	return msg;
+}
+
+static inline struct mproc_msg *
+test_build(const char *command)
+{
+	struct mproc_msg *msg = NULL;
+
+	assert_int_equal(mproc_msg_new(command, &msg), 0);
+	return msg;
+}
+
+/* Send it and receive it again; the fds it names are duplicated. */
+static inline struct mproc_msg *
+test_resend(const struct mproc_msg *msg, const char *command)
+{
+	struct mproc__buf buf = { .data = NULL };
+	int fds[MPROC__FDS_MAX], i;
+
+	assert_int_equal(mproc__encode_msg(&buf, MPROC__CALL, 9, command, msg,
+	    NULL, SIZE_MAX, &test_fds), 0);
+	for (i = 0; i < test_fds.n; i++) {
+		fds[i] = dup(test_fds.fd[i]);
+		assert_true(fds[i] >= 0);
+	}
+	return test_receive(&buf, fds, test_fds.n);
 }
 
 #define test_errmsg(text_)	assert_string_equal(mproc__err_text(), text_)
