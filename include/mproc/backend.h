@@ -27,7 +27,7 @@ extern "C" {
  */
 #define mproc_emit(base_, message_, ...)				\
 	mproc__kwargs(message_, mproc_emit_typed((base_),		\
-	    MPROC_SCHEMA(message_), &mproc__kw), ##__VA_ARGS__)
+	    MPROC_SCHEMA(message_), &mproc__kw) __VA_OPT__(,) __VA_ARGS__)
 int mproc_emit_typed(struct mproc_backend *base,
     const struct mproc_schema *schema, const void *args);
 int mproc_emit_msg(struct mproc_backend *base, const struct mproc_msg *msg);
@@ -42,7 +42,7 @@ int mproc_emit_msg(struct mproc_backend *base, const struct mproc_msg *msg);
  */
 #define mproc_reply(req_, message_, ...)				\
 	mproc__kwargs(message_, mproc_reply_typed((req_),		\
-	    MPROC_SCHEMA(message_), &mproc__kw), ##__VA_ARGS__)
+	    MPROC_SCHEMA(message_), &mproc__kw) __VA_OPT__(,) __VA_ARGS__)
 int mproc_reply_typed(struct mproc_request *req,
     const struct mproc_schema *schema, const void *args);
 int mproc_reply_msg(struct mproc_request *req, const struct mproc_msg *msg);

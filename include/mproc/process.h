@@ -178,7 +178,7 @@ int mproc_wait_ready(struct mproc *p, int timeout_ms);
  */
 #define mproc_send(p_, message_, ...)					\
 	mproc__kwargs(message_, mproc_send_typed((p_),			\
-	    MPROC_SCHEMA(message_), &mproc__kw), ##__VA_ARGS__)
+	    MPROC_SCHEMA(message_), &mproc__kw) __VA_OPT__(,) __VA_ARGS__)
 int mproc_send_typed(struct mproc *p, const struct mproc_schema *schema,
     const void *args);
 /* The same for a message built with mproc_msg_new(); borrowed. */
@@ -203,8 +203,8 @@ int mproc_forward(struct mproc *p, const struct mproc_msg *msg,
  */
 #define mproc_call(p_, timeout_ms_, ret_reply_, message_, ...)		\
 	mproc__kwargs(message_, mproc_call_typed((p_), (timeout_ms_),	\
-	    (ret_reply_), MPROC_SCHEMA(message_), &mproc__kw),		\
-	    ##__VA_ARGS__)
+	    (ret_reply_), MPROC_SCHEMA(message_), &mproc__kw)			\
+	    __VA_OPT__(,) __VA_ARGS__)
 int mproc_call_typed(struct mproc *p, int timeout_ms,
     struct mproc_msg **ret_reply, const struct mproc_schema *schema,
     const void *args);
@@ -217,8 +217,8 @@ int mproc_call_msg(struct mproc *p, int timeout_ms,
  */
 #define mproc_ask(p_, timeout_ms_, ret_future_, message_, ...)		\
 	mproc__kwargs(message_, mproc_ask_typed((p_), (timeout_ms_),	\
-	    (ret_future_), MPROC_SCHEMA(message_), &mproc__kw),		\
-	    ##__VA_ARGS__)
+	    (ret_future_), MPROC_SCHEMA(message_), &mproc__kw)			\
+	    __VA_OPT__(,) __VA_ARGS__)
 int mproc_ask_typed(struct mproc *p, int timeout_ms,
     struct mproc_future **ret_future, const struct mproc_schema *schema,
     const void *args);
