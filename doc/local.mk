@@ -5,4 +5,5 @@ dist_man_MANS += \
 # The other documents, installed beside the README.
 dist_doc_DATA += \
 	%D%/architecture.md \
-	%D%/errors.md
+	%D%/errors.md \
+	%D%/wire-format.md

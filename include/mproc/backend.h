@@ -137,6 +137,7 @@ bool mproc_going(struct mproc_backend *base);
 const void *mproc_start_args_typed(struct mproc_backend *base,
     const struct mproc_schema *schema);
 
+/* The process's name, as mproc_name() has it; borrowed, lives with base. */
 const char *mproc_backend_name(const struct mproc_backend *base);
 
 /*
