@@ -1,5 +1,6 @@
 # Manual pages: mdoc, checked by `./dev lint man`.
 dist_man_MANS += \
+	%D%/mproc_context.3 \
 	%D%/mproc_log.3
 
 # The other documents, installed beside the README.
