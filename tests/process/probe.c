@@ -1,3 +1,7 @@
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -21,6 +25,7 @@ struct probe {
 	int	 watched;
 	int64_t	 watched_bytes;
 	char	*post;
+	struct mproc *child;
 };
 
 MPROC_COMMAND(probe, echo);
@@ -45,6 +50,13 @@ MPROC_COMMAND(probe, grandchild);
 MPROC_COMMAND(probe, poll);
 MPROC_COMMAND(probe, timer);
 MPROC_COMMAND(probe, watch);
+MPROC_COMMAND(probe, flood);
+MPROC_COMMAND(probe, last);
+MPROC_COMMAND(probe, burst);
+MPROC_COMMAND(probe, files);
+MPROC_COMMAND(probe, mask);
+MPROC_COMMAND(probe, nest);
+MPROC_COMMAND(probe, ruin);
 
 static const struct mproc_handler probe_handlers[] = {
 	MPROC_HANDLER(probe, echo, "reply with the same and the pid",
@@ -71,6 +83,13 @@ static const struct mproc_handler probe_handlers[] = {
 	MPROC_HANDLER(probe, poll, "mproc_poll_once inside a handler"),
 	MPROC_HANDLER(probe, timer, "emit count ticks, ms apart"),
 	MPROC_HANDLER(probe, watch, "count the bytes of a descriptor"),
+	MPROC_HANDLER(probe, flood, "emit for ever"),
+	MPROC_HANDLER(probe, last, "log a text, die at once"),
+	MPROC_HANDLER(probe, burst, "log numbers by a logger of that name"),
+	MPROC_HANDLER(probe, files, "list the descriptors"),
+	MPROC_HANDLER(probe, mask, "list the state of signals"),
+	MPROC_HANDLER(probe, nest, "start a child, to some depth"),
+	MPROC_HANDLER(probe, ruin, "end in a way that has a name"),
 };
 
 static int
@@ -78,6 +97,7 @@ pre_run(struct mproc_backend *base)
 {
 	const struct probe_start *start = mproc_start_args(base, probe_start);
 	struct probe *self = MPROC_SELF(probe, base);
+	int64_t i;
 	int fd;
 
 	if (start == NULL)
@@ -86,6 +106,10 @@ pre_run(struct mproc_backend *base)
 		(void)poll(NULL, 0, start->delay_ms);
 	if (start->die > 0)
 		_exit(start->die);
+	if (start->sig > 0)
+		(void)kill(getpid(), start->sig);
+	for (i = 0; i < start->n; i++)
+		(void)mproc_emit(base, probe_item, .n = i);
 	if (start->post != NULL)
 		self->post = strdup(start->post);
 	if (start->fd.present && write(start->fd.fd, "pre", 3) != 3)
@@ -105,6 +129,7 @@ post_run(struct mproc_backend *base)
 	struct probe *self = MPROC_SELF(probe, base);
 	int fd;
 
+	mproc_free(self->child);
 	if (self->post != NULL) {
 		fd = open(self->post, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 		if (fd >= 0)
@@ -126,6 +151,56 @@ on_unknown(struct mproc_backend *base, const struct mproc_msg *msg,
 	    .text = mproc_msg_command(msg));
 }
 
+static int
+poll_run(struct mproc_backend *base)
+{
+	int r;
+
+	while ((r = mproc_poll_once(base, 5)) >= 0)
+		if (r == 0)	/* its own work, when there is time */
+			(void)mproc_emit(base, probe_tick, .n = 0);
+	return r == -ESHUTDOWN ? 0 : r;
+}
+
+static int
+own_timer(int ms)
+{
+	struct itimerspec at = {
+		.it_value.tv_nsec = ms * 1000000L,
+		.it_interval.tv_nsec = ms * 1000000L
+	};
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	(void)timerfd_settime(fd, 0, &at, NULL);
+	return fd;
+}
+
+static int
+fd_run(struct mproc_backend *base)
+{
+	struct pollfd fds[2] = {
+		{ own_timer(20), POLLIN, 0 },
+		{ mproc_backend_fd(base), POLLIN, 0 }
+	};
+	uint64_t n;
+	int r = 0;
+
+	while (r >= 0) {
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		if (fds[0].revents && read(fds[0].fd, &n, sizeof(n)) > 0)
+			(void)mproc_emit(base, probe_tick, .n = (int)n);
+		if (fds[1].revents)
+			r = mproc_poll_once(base, 0);
+	}
+	close(fds[0].fd);
+	return r == -ESHUTDOWN ? 5 : r;	/* a status that is ours */
+}
+
+const struct mproc_class probe_poll_class = MPROC_CLASS("ProbePoll", probe,
+    probe_handlers, .run = poll_run);
+const struct mproc_class probe_fd_class = MPROC_CLASS("ProbeFd", probe,
+    probe_handlers, .run = fd_run);
 const struct mproc_class probe_class = MPROC_CLASS("Probe", probe,
     probe_handlers, .pre_run = pre_run, .post_run = post_run);
 const struct mproc_class probe_unknown_class = MPROC_CLASS("ProbeUnknown",
@@ -428,4 +503,146 @@ c__watch(struct probe *self, const struct probe_watch *args,
 		return self->watched;
 	return mproc_watch(&self->base, self->watched, POLLIN, on_readable,
 	    self);
+}
+
+static int
+c__flood(struct probe *self, const struct probe_flood *args,
+    struct mproc_request *req)
+{
+	char *data = calloc(1, (size_t)args->size + 1);
+	int64_t n = 0;
+
+	(void)req;
+	while (data != NULL)
+		(void)mproc_emit(&self->base, probe_item, .n = n++,
+		    .data = { data, (size_t)args->size });
+	return -ENOMEM;
+}
+
+static int
+c__last(struct probe *self, const struct probe_last *args,
+    struct mproc_request *req)
+{
+	(void)req;
+	mproc_log(&self->base, MPROC_INFO, "%s", args->text);
+	(void)kill(getpid(), args->sig);
+	return 0;
+}
+
+static int
+c__burst(struct probe *self, const struct probe_burst *args,
+    struct mproc_request *req)
+{
+	int i;
+
+	(void)self;
+	(void)req;
+	for (i = 0; i < args->count; i++)
+		mproc_log_info(mproc_logger(args->name), "burst %d", i);
+	return 0;
+}
+
+static int
+c__files(struct probe *self, const struct probe_files *args,
+    struct mproc_request *req)
+{
+	char text[8192] = "", path[64], link[256];
+	size_t len = 0;
+	ssize_t n;
+	int fd;
+
+	(void)self;
+	(void)args;
+	for (fd = 0; fd < 1024 && len < sizeof(text) - 300; fd++) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		if ((n = readlink(path, link, sizeof(link) - 1)) < 0)
+			continue;
+		link[n] = '\0';
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+		    "%d=%s\n", fd, link);
+	}
+	return mproc_reply(req, probe_listed, .text = text);
+}
+
+static int
+c__mask(struct probe *self, const struct probe_mask *args,
+    struct mproc_request *req)
+{
+	char text[512] = "", line[128];
+	FILE *f = fopen("/proc/self/status", "re");
+
+	(void)self;
+	(void)args;
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if (strncmp(line, "Sig", 3) == 0)
+			strncat(text, line, sizeof(text) - strlen(text) - 1);
+	if (f != NULL)
+		fclose(f);
+	return mproc_reply(req, probe_listed, .text = text);
+}
+
+/* Replies the pids of all that it started, top-down. */
+static int
+c__nest(struct probe *self, const struct probe_nest *args,
+    struct mproc_request *req)
+{
+	const struct probe_listed *below;
+	struct mproc_msg *reply;
+	char text[256];
+	int r;
+
+	if (args->depth == 0)
+		return mproc_reply(req, probe_listed, .text = "");
+	if ((r = mproc_new(&probe_class, NULL, &self->child)) < 0 ||
+	    (r = mproc_start(self->child)) < 0 ||
+	    (r = mproc_call(self->child, 10000, &reply, probe_nest,
+	    .depth = args->depth - 1)) < 0)
+		return mproc_fail(req, r, "%s", mproc_errmsg(NULL));
+	below = mproc_args(reply, probe_listed);
+	snprintf(text, sizeof(text), "%d %s", mproc_pid(self->child),
+	    below->text);
+	mproc_msg_free(reply);
+	return mproc_reply(req, probe_listed, .text = text);
+}
+
+/* Bytes that are no frame, on every stream that it has. */
+static void
+write_garbage(void)
+{
+	static const char bytes[64] = "\xff\xff\xff\xff garbage";
+	socklen_t size = sizeof(int);
+	int fd, type;
+
+	for (fd = 3; fd < 256; fd++)
+		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+		    type == SOCK_STREAM)
+			(void)send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
+}
+
+static int
+c__ruin(struct probe *self, const struct probe_ruin *args,
+    struct mproc_request *req)
+{
+	volatile char *none;
+	int fd;
+
+	(void)self;
+	(void)req;
+	if (strcmp(args->how, "touch") == 0) {
+		none = mmap(NULL, 4096, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		*none = 1;
+	} else if (strcmp(args->how, "abort") == 0) {
+		abort();
+	} else if (strcmp(args->how, "mute") == 0) {
+		for (fd = 3; fd < 256; fd++)
+			close(fd);
+		for (;;)
+			pause();
+	} else if (strcmp(args->how, "garbage") == 0) {
+		write_garbage();
+		for (;;)
+			pause();
+	}
+	return -EINVAL;
 }

@@ -42,12 +42,27 @@ MPROC_MESSAGE(probe, timer, (int, ms), (int, count));
 MPROC_MESSAGE(probe, tick, (int, n));
 MPROC_MESSAGE(probe, watch, (struct mproc_fd, fd));
 MPROC_MESSAGE(probe, watched, (int64_t, bytes));
+MPROC_MESSAGE(probe, flood, (int64_t, size));	/* emits for ever */
+MPROC_MESSAGE(probe, last, (const char *, text), (int, sig)); /* log, die */
+MPROC_MESSAGE(probe, burst, (const char *, name), (int, count)); /* of logs */
+MPROC_MESSAGE(probe, files);		/* what its descriptors are */
+MPROC_MESSAGE(probe, listed, (const char *, text));
+MPROC_MESSAGE(probe, mask);		/* signal state, as hex numbers */
+MPROC_MESSAGE(probe, nest, (int, depth));	/* a child of its own */
+MPROC_MESSAGE(probe, ruin, (const char *, how));	/* see c__ruin */
+/* n: emits in pre_run; sig: die of it there; post: touched by post_run */
 MPROC_MESSAGE(probe, start, (const char *, path), (int, fail),
     (int, delay_ms), (const char *, post), (struct mproc_fd, fd),
-    (int, die));
+    (int, die), (int, sig), (int64_t, n));
 
 extern const struct mproc_class probe_class;
 /* The same with a hook for unknown commands: answers `code`. */
 extern const struct mproc_class probe_unknown_class;
+/*
+ * With a loop of their own: one calls mproc_poll_once(); the other polls
+ * mproc_backend_fd() and a timerfd that makes it emit `tick`.
+ */
+extern const struct mproc_class probe_poll_class;
+extern const struct mproc_class probe_fd_class;
 
 #endif

@@ -1,0 +1,591 @@
+/*
+ * life_test.c - the states of a process: new, starting, running, stopping,
+ * dead, and started again; what each function answers in each of them.
+ */
+#include <sys/select.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+static void
+vk5_new_and_free_leave_nothing(void **state)
+{
+	struct mproc *p;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 10; i++) {
+		assert_int_equal(mproc_new(&probe_class, NULL, &p), 0);
+		assert_string_equal(mproc_name(p), "Probe");
+		assert_ptr_equal(mproc_class_of(p), &probe_class);
+		assert_int_equal(mproc_status(p), MPROC_STATUS_NEW);
+		assert_int_equal(mproc_pid(p), 0);
+		assert_null(mproc_death(p));
+		assert_null(mproc_free(p));
+	}
+	assert_null(mproc_free(NULL));
+}
+
+static void
+vk5_bad_options_are_refused(void **state)
+{
+	static const struct {
+		struct mproc_options opt;
+		const char *named;
+	} bad[] = {
+		{ { .launch = 77 }, ".launch" },
+		{ { .launch = -1 }, ".launch" },
+		{ { .channel = 9 }, ".channel" },
+		{ { .overflow = 9 }, ".overflow" },
+		{ { .emit_overflow = 9 }, ".emit_overflow" },
+		{ { .stop_mode = 9 }, ".stop_mode" },
+		{ { .sigint = 9 }, ".sigint" },
+		{ { .log_level = 99 }, ".log_level" },
+		{ { .name = "" }, ".name" },
+		{ { .name = "a name of sixty-four bytes, which is one more "
+		    "than may be given ." }, ".name" },
+		{ { .launch = MPROC_THREAD, .capture_output = true },
+		    ".capture_output" },
+	};
+	const int closed[] = { 999, -1 };
+	struct mproc *p = NULL;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < TEST_COUNT(bad); i++) {
+		assert_int_equal(mproc_new(&probe_class, &bad[i].opt, &p),
+		    -EINVAL);
+		assert_non_null(strstr(mproc_errmsg(NULL), bad[i].named));
+	}
+	assert_int_equal(mproc_new(&probe_class, &(struct mproc_options){
+	    .keep_fds = closed }, &p), -EBADF);
+	assert_int_equal(mproc_new(&probe_class, &(struct mproc_options){
+	    .args = MPROC_PACK(probe_start, .fd = MPROC_FD(999)) }, &p),
+	    -EBADF);
+	assert_int_equal(mproc_new(NULL, NULL, &p), -EINVAL);
+	assert_int_equal(mproc_new(&probe_class, NULL, NULL), -EINVAL);
+	assert_null(p);
+}
+
+static int
+nothing(struct mproc_backend *base, const void *args,
+    struct mproc_request *req)
+{
+	(void)base;
+	(void)args;
+	(void)req;
+	return 0;
+}
+
+static void
+vk5_bad_classes_are_refused(void **state)
+{
+	static const struct mproc_handler twice[] = {
+		{ "note", MPROC_SCHEMA(probe_note), nothing, "a", NULL },
+		{ "note", MPROC_SCHEMA(probe_note), nothing, "b", NULL },
+	};
+	struct mproc_class *heap = malloc(sizeof(*heap));
+	struct mproc_class cls = probe_class;
+	struct mproc *p = NULL;
+
+	(void)state;
+	cls.version++;
+	assert_int_equal(mproc_new(&cls, NULL, &p), -EPROTO);
+	cls = probe_class;
+	cls.handlers = twice;
+	cls.n_handlers = 2;
+	assert_int_equal(mproc_new(&cls, NULL, &p), -EEXIST);
+	cls.name = NULL;
+	assert_int_equal(mproc_new(&cls, NULL, &p), -EINVAL);
+	assert_null(p);
+
+	/* on the heap no other program could find it */
+	assert_non_null(heap);
+	*heap = probe_class;
+	assert_int_equal(mproc_new(heap, &(struct mproc_options){
+	    .launch = MPROC_FORKSERVER }, &p), 0);
+	assert_int_equal(mproc_start(p), -EINVAL);
+	assert_int_equal(mproc_status(p), MPROC_STATUS_NEW);
+	mproc_free(p);
+	free(heap);
+}
+
+static void
+new_fails_without_memory_or_descriptors(void **state)
+{
+	static const char *const calls[] = {
+		"epoll_create1", "timerfd_create", "socketpair", "epoll_ctl",
+		"dup3", "fcntl"
+	};
+	struct mproc_options opt = { .name = "short of everything",
+		.args = MPROC_PACK(probe_start, .path = "/nowhere",
+		    .fd = MPROC_FD(0)) };
+	struct mproc *p = NULL;
+	unsigned n, failed = 0;
+	size_t i;
+	int r;
+
+	(void)state;
+	for (n = 1;; n++) {
+		test_fail_alloc(n);
+		r = mproc_new(&probe_class, &opt, &p);
+		if (!test_fail_done())
+			break;
+		assert_int_equal(r, -ENOMEM);
+	}
+	assert_int_equal(r, 0);
+	mproc_free(p);
+	for (i = 0; i < TEST_COUNT(calls); i++) {
+		for (n = 1;; n++) {
+			test_fail_sys(calls[i], n, EMFILE);
+			r = mproc_new(&probe_class, &opt, &p);
+			if (!test_fail_sys_done())
+				break;
+			/* fcntl(2) also asks whether it is open */
+			if (r != -EBADF || strcmp(calls[i], "fcntl") != 0)
+				assert_int_equal(r, -EMFILE);
+			failed++;
+		}
+		assert_int_equal(r, 0);
+		mproc_free(p);
+	}
+	assert_true(failed >= 4);
+}
+
+static void
+what_a_new_one_answers(void **state)
+{
+	struct mproc *p = fix_new(&probe_class, (struct mproc_options){
+	    .name = "fresh" });
+	struct mproc_activity a;
+	struct mproc_msg *msg;
+	struct mproc_stats s;
+	char text[8] = "x";
+
+	(void)state;
+	assert_int_equal(mproc_recv(p, -1, &msg), -ENOTCONN);
+	assert_int_equal(mproc_recv(p, 0, &msg), 0);
+	assert_int_equal(mproc_recv(p, 20, &msg), 0);
+	assert_int_equal(mproc_recv(p, 0, NULL), -EINVAL);
+	assert_int_equal(mproc_ping(p, 10), -ENOTCONN);
+	assert_int_equal(mproc_wait_ready(p, 10), -ENOTCONN);
+	assert_int_equal(mproc_wait_stop(p, 10), -ENOTCONN);
+	assert_int_equal(mproc_request_stop(p), 0);
+	assert_int_equal(mproc_stop(p), 0);
+	assert_int_equal(mproc_kill(p), 0);
+	assert_int_equal(mproc_stop_all(&p, 1), 0);
+	assert_int_equal(mproc_stop_all(NULL, 0), 0);
+	assert_int_equal(mproc_stop_all(NULL, 1), -EINVAL);
+	assert_int_equal(mproc_death_print(p, text, sizeof(text)), 0);
+	assert_string_equal(text, "");
+	assert_int_equal(mproc_call(p, 20, &msg, probe_echo), -ETIMEDOUT);
+	assert_int_equal(mproc_set_log_level(p, MPROC_DEBUG), 0);
+	assert_int_equal(mproc_set_log_level(p, MPROC_OFF + 1), -EINVAL);
+	assert_int_equal(mproc_set_going(p, true), 0);
+	assert_int_equal(mproc_activity(p, &a), 0);
+	assert_string_equal(a.command, "");
+	assert_false(a.in_loop);
+	assert_int_equal(mproc_activity(p, NULL), -EINVAL);
+	assert_int_equal(mproc_stats(p, NULL), -EINVAL);
+	assert_int_equal(mproc_stats(p, &s), 0);
+	assert_int_equal(s.sent, 1);
+	assert_int_equal(s.in_flight, 1);
+	assert_int_equal(s.generation, 0);
+	/* the requests to stop were for one that did not run: it starts */
+	assert_int_equal(mproc_start(p), 0);
+	assert_int_equal(mproc_call(p, SOON, NULL, probe_echo), 0);
+	fix_finish(p);
+	assert_int_equal(mproc_start(NULL), -EINVAL);
+	assert_int_equal(mproc_send(NULL, probe_note), -EINVAL);
+	assert_int_equal(mproc_pid(NULL), 0);
+}
+
+/* Readable by plain select(2), from a number taken before the start. */
+static void
+vk13_the_fd_is_there_before_the_start(void **state)
+{
+	struct mproc_options opt = { .launch = fix_placement(state) };
+	struct mproc *p = fix_new(&probe_class, opt);
+	struct timeval tv = { SOON / 1000, 0 };
+	struct mproc_msg *msg = NULL;
+	int fd = mproc_fd(p), r = 0;
+	int64_t end = test_now_ms() + SOON;
+	fd_set set;
+
+	assert_true(fd >= 0);
+	assert_int_equal(test_poll(fd, POLLIN, 0), 0);
+	assert_int_equal(mproc_send(p, probe_emit, .count = 1, .first = 7),
+	    0);
+	assert_int_equal(test_poll(fd, POLLIN, 0), 0);
+	assert_int_equal(mproc_start_nowait(p), 0);
+	assert_int_equal(mproc_fd(p), fd);
+	while (r == 0 && test_now_ms() < end) {
+		FD_ZERO(&set);
+		FD_SET(fd, &set);
+		assert_int_equal(select(fd + 1, &set, NULL, NULL, &tv), 1);
+		r = mproc_recv(p, 0, &msg);
+	}
+	assert_int_equal(r, 1);
+	assert_int_equal(mproc_args(msg, probe_item)->n, 7);
+	mproc_msg_free(msg);
+	assert_int_equal(mproc_wait_ready(p, 0), 0);
+	fix_finish(p);
+}
+
+static void
+vk21_messages_before_the_start_are_handled_first(void **state)
+{
+	struct mproc_options opt = { .launch = fix_placement(state) };
+	struct mproc *p = fix_new(&probe_class, opt);
+	const struct probe_summed *t;
+	struct mproc_msg *reply;
+	struct mproc_future *f;
+	int64_t i;
+
+	for (i = 1; i <= 10; i++)
+		assert_int_equal(mproc_send(p, probe_note, .n = i), 0);
+	assert_int_equal(mproc_ask(p, SOON, &f, probe_sum), 0);
+	assert_int_equal(mproc_start(p), 0);
+	assert_int_equal(mproc_start(p), -EALREADY);
+	assert_int_equal(mproc_start_nowait(p), -EALREADY);
+	assert_int_equal(mproc_send(p, probe_note, .n = 11), 0);
+	assert_int_equal(mproc_future_wait(f, SOON), 0);
+	t = mproc_args(mproc_future_reply(f), probe_summed);
+	assert_non_null(t);
+	assert_int_equal(t->count, 10);
+	assert_true(t->in_order);
+	mproc_future_free(f);
+	assert_int_equal(mproc_call(p, SOON, &reply, probe_sum), 0);
+	t = mproc_args(reply, probe_summed);
+	assert_int_equal(t->count, 11);
+	assert_true(t->in_order);
+	mproc_msg_free(reply);
+	fix_finish(p);
+}
+
+/* More than any socket holds. */
+static void
+vk21_many_messages_before_the_start(void **state)
+{
+	struct mproc_options opt = { .launch = fix_placement(state) };
+	struct mproc *p = fix_new(&probe_class, opt);
+	const struct probe_summed *t;
+	struct mproc_msg *reply;
+	int64_t i, n = 60000;
+
+	for (i = 1; i <= n; i++)
+		assert_int_equal(mproc_send(p, probe_note, .n = i), 0);
+	assert_int_equal(mproc_start(p), 0);
+	assert_int_equal(mproc_call(p, SOON, &reply, probe_sum), 0);
+	t = mproc_args(reply, probe_summed);
+	assert_int_equal(t->count, n);
+	assert_true(t->in_order);
+	mproc_msg_free(reply);
+	fix_finish(p);
+}
+
+static void
+start_in_two_steps(void **state)
+{
+	struct mproc_options opt = { .launch = fix_placement(state),
+		.args = MPROC_PACK(probe_start, .delay_ms = 300) };
+	struct mproc *p = fix_new(&probe_class, opt);
+
+	assert_int_equal(mproc_start_nowait(p), 0);
+	assert_int_equal(mproc_status(p), MPROC_STATUS_STARTING);
+	assert_int_equal(mproc_wait_ready(p, 1), -ETIMEDOUT);
+	assert_int_equal(mproc_status(p), MPROC_STATUS_STARTING);
+	/* sends, also calls, may be made while it starts */
+	assert_int_equal(mproc_send(p, probe_note, .n = 1), 0);
+	assert_int_equal(mproc_call(p, SOON, NULL, probe_echo), 0);
+	assert_int_equal(mproc_wait_ready(p, -1), 0);
+	assert_int_equal(mproc_wait_ready(p, 0), 0);
+	assert_int_equal(mproc_status(p), MPROC_STATUS_RUNNING);
+	assert_int_equal(mproc_ping(p, SOON), 0);
+	fix_finish(p);
+}
+
+/* Start arguments, with a descriptor, the same in each generation. */
+static void
+start_args_come_again_at_a_restart(void **state)
+{
+	struct mproc_options opt = { .launch = fix_placement(state) };
+	char text[8] = "";
+	struct mproc *p;
+	int fds[2], i;
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+	opt.args = MPROC_PACK(probe_start, .post = "/dev/null", .n = 3,
+	    .fd = MPROC_FD(fds[1]));
+	p = fix_new(&probe_class, opt);
+	close(fds[1]);		/* the process has its own */
+	for (i = 0; i < 3; i++) {
+		struct mproc_msg *msg;
+
+		assert_int_equal(mproc_start(p), 0);
+		/* 3 emits in pre_run, 1 in post_run */
+		assert_int_equal(mproc_recv(p, SOON, &msg), 1);
+		mproc_msg_free(msg);
+		assert_int_equal(read(fds[0], text, sizeof(text)), 3);
+		assert_memory_equal(text, "pre", 3);
+		assert_int_equal(mproc_stop(p), 0);
+		while (mproc_recv(p, SOON, &msg) == 1)
+			mproc_msg_free(msg);
+	}
+	mproc_free(p);
+	assert_int_equal(read(fds[0], text, sizeof(text)), 0);
+	close(fds[0]);
+}
+
+static void
+no_start_args_are_null(void **state)
+{
+	struct mproc_options opt = { .launch = fix_placement(state),
+		/* another message than the one that pre_run asks for */
+		.args = MPROC_PACK(probe_note, .n = 1) };
+	struct mproc *p = fix_new(&probe_class, opt);
+
+	assert_int_equal(mproc_start(p), 0);
+	fix_finish(p);
+}
+
+static void
+a_dead_one_starts_again(void **state)
+{
+	struct mproc_options opt = { .launch = fix_placement(state) };
+	struct mproc *p = fix_new(&probe_class, opt);
+	int fd = mproc_fd(p), round, code;
+	struct mproc_stats s;
+	struct mproc_msg *msg;
+
+	for (round = 1; round <= 5; round++) {
+		assert_int_equal(mproc_start(p), 0);
+		assert_null(mproc_death(p));
+		assert_int_equal(mproc_fd(p), fd);
+		assert_int_equal(mproc_send(p, probe_note, .n = 1), 0);
+		assert_int_equal(mproc_call(p, SOON, NULL, probe_emit,
+		    .count = 2), 0);
+		assert_int_equal(mproc_call(p, SOON, NULL, probe_fail,
+		    .code = -EDOM), -EDOM);
+		assert_int_equal(mproc_send(p, probe_quit, .code = round), 0);
+		code = fix_dead(p)->exit_code;
+		assert_int_equal(code, round);
+		assert_int_equal(mproc_status(p), MPROC_STATUS_DEAD);
+		assert_int_equal(mproc_recv(p, 0, &msg), 1);
+		mproc_msg_free(msg);
+		assert_int_not_equal(test_poll(fd, POLLIN, 0), 0);
+		assert_int_equal(mproc_recv(p, 0, &msg), 1);
+		mproc_msg_free(msg);
+		assert_int_equal(mproc_recv(p, -1, &msg), -EPIPE);
+		assert_int_not_equal(test_poll(fd, POLLIN, 0), 0);
+		fix_law(p, &s);
+		assert_int_equal(s.generation, round);
+		assert_int_equal(s.sent, 4 * round);
+		assert_int_equal(s.handled, 3 * round);
+		assert_int_equal(s.failed, round);
+		assert_int_equal(s.emitted, 2 * round);
+		assert_int_equal(s.received, 2 * round);
+	}
+	/* what nobody received stays, the next generation's comes after it */
+	assert_int_equal(mproc_start(p), 0);
+	assert_int_equal(mproc_call(p, SOON, NULL, probe_emit, .count = 1,
+	    .first = 100), 0);
+	assert_int_equal(mproc_stop(p), 0);
+	assert_int_equal(mproc_start(p), 0);
+	assert_int_equal(mproc_call(p, SOON, NULL, probe_emit, .count = 1,
+	    .first = 200), 0);
+	assert_int_equal(mproc_recv(p, 0, &msg), 1);
+	assert_int_equal(mproc_args(msg, probe_item)->n, 100);
+	mproc_msg_free(msg);
+	assert_int_equal(mproc_recv(p, 0, &msg), 1);
+	assert_int_equal(mproc_args(msg, probe_item)->n, 200);
+	mproc_msg_free(msg);
+	fix_finish(p);
+}
+
+/* VK-11's codes: while stopping, and dead. */
+static void
+vk11_sends_in_every_state(void **state)
+{
+	struct mproc *p = fix_start(state, (struct mproc_options){
+	    .name = "codes" });
+	struct mproc_future *f;
+	struct mproc_msg *msg;
+
+	assert_int_equal(mproc_send(p, probe_nap, .ms = 200), 0);
+	assert_int_equal(mproc_flush(p, SOON), 0);
+	assert_int_equal(mproc_request_stop(p), 0);
+	assert_int_equal(mproc_request_stop(p), 0);
+	assert_int_equal(mproc_status(p), MPROC_STATUS_STOPPING);
+	assert_int_equal(mproc_send(p, probe_note), -ESHUTDOWN);
+	assert_int_equal(mproc_call(p, SOON, NULL, probe_echo), -ESHUTDOWN);
+	assert_int_equal(mproc_ask(p, SOON, &f, probe_echo), -ESHUTDOWN);
+	assert_int_equal(mproc_start(p), -EALREADY);
+	assert_int_equal(mproc_wait_ready(p, 0), 0);
+	assert_int_equal(mproc_wait_stop(p, SOON), 0);
+	assert_int_equal(mproc_wait_stop(p, 0), 0);
+	assert_int_equal(mproc_send(p, probe_note), -EPIPE);
+	assert_int_equal(mproc_call(p, SOON, NULL, probe_echo), -EPIPE);
+	assert_int_equal(mproc_ask(p, SOON, &f, probe_echo), -EPIPE);
+	assert_int_equal(mproc_ping(p, SOON), -EPIPE);
+	assert_int_equal(mproc_flush(p, SOON), -EPIPE);
+	assert_int_equal(mproc_recv(p, -1, &msg), -EPIPE);
+	assert_int_equal(mproc_pid(p), 0);
+	fix_finish(p);
+}
+
+static void
+vk20_ping(void **state)
+{
+	struct mproc *p = fix_start(state, (struct mproc_options){
+	    .stop_grace_ms = SOON });
+	struct mproc_stats s;
+	int64_t best = INT64_MAX;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		assert_int_equal(mproc_ping(p, SOON), 0);
+		assert_int_equal(mproc_stats(p, &s), 0);
+		if (s.ping_us < best)
+			best = s.ping_us;
+	}
+	assert_int_equal(s.pings, 20);
+	assert_in_range(best, 1, 5000 * fix_slow());
+	if (fix_placement(state) != MPROC_THREAD) {
+		/* a stopped one does not answer */
+		assert_int_equal(kill(mproc_pid(p), SIGSTOP), 0);
+		assert_int_equal(mproc_ping(p, 50), -ETIMEDOUT);
+		assert_int_equal(kill(mproc_pid(p), SIGCONT), 0);
+		assert_int_equal(mproc_ping(p, SOON), 0);
+	}
+	fix_finish(p);
+}
+
+static void
+vk23_waiting_twice_says_the_same(void **state)
+{
+	struct mproc *p = fix_start(state, (struct mproc_options){
+	    .name = "twice" });
+	char once[256], twice[256];
+	struct mproc_death d;
+
+	assert_int_equal(mproc_wait_stop(p, 10), -ETIMEDOUT);
+	assert_int_equal(mproc_send(p, probe_quit, .code = 9), 0);
+	d = *fix_dead(p);
+	assert_int_equal(d.exit_code, 9);
+	assert_int_equal(d.signal, 0);
+	assert_true(d.known);
+	assert_true(d.uptime_ms >= 0);
+	(void)mproc_death_print(p, once, sizeof(once));
+	assert_non_null(strstr(once, "Probe twice"));
+	assert_non_null(strstr(once, "status 9"));
+	assert_int_equal(mproc_wait_stop(p, SOON), 0);
+	assert_memory_equal(&d, fix_dead(p), sizeof(d));
+	(void)mproc_death_print(p, twice, sizeof(twice));
+	assert_string_equal(once, twice);
+	assert_int_equal(mproc_death_print(p, NULL, 0), strlen(once));
+	fix_finish(p);
+}
+
+/* In a fork of the program the handle is not its own. */
+static struct mproc *others;
+
+static void
+use_anothers(void)
+{
+	struct mproc_activity a;
+	struct mproc_stats s;
+	struct mproc_future *f;
+	struct mproc_msg *msg;
+
+	CHECK(mproc_start(others) == -ECHILD);
+	CHECK(strstr(mproc_errmsg(NULL), "fork") != NULL);
+	CHECK(mproc_start_nowait(others) == -ECHILD);
+	CHECK(mproc_wait_ready(others, 0) == -ECHILD);
+	CHECK(mproc_send(others, probe_note) == -ECHILD);
+	CHECK(mproc_call(others, 10, &msg, probe_echo) == -ECHILD);
+	CHECK(mproc_ask(others, 10, &f, probe_echo) == -ECHILD);
+	CHECK(mproc_recv(others, 0, &msg) == -ECHILD);
+	CHECK(mproc_fd(others) == -ECHILD);
+	CHECK(mproc_flush(others, 0) == -ECHILD);
+	CHECK(mproc_ping(others, 0) == -ECHILD);
+	CHECK(mproc_request_stop(others) == -ECHILD);
+	CHECK(mproc_wait_stop(others, 0) == -ECHILD);
+	CHECK(mproc_stop(others) == -ECHILD);
+	CHECK(mproc_stop_all(&others, 1) == -ECHILD);
+	CHECK(mproc_kill(others) == -ECHILD);
+	CHECK(mproc_stats(others, &s) == -ECHILD);
+	CHECK(mproc_activity(others, &a) == -ECHILD);
+	CHECK(mproc_set_log_level(others, MPROC_INFO) == -ECHILD);
+	CHECK(mproc_set_going(others, true) == -ECHILD);
+	CHECK(mproc_pid(others) == 0);
+	CHECK(mproc_death(others) == NULL);
+	CHECK(mproc_free(others) == NULL);	/* without stopping it */
+}
+
+static void
+a_fork_cannot_use_its_parents(void **state)
+{
+	struct mproc_future *f;
+
+	others = fix_start(state, (struct mproc_options){ .name = "mine" });
+	assert_int_equal(mproc_ask(others, SOON, &f, probe_hold), 0);
+	fix_in_fork(use_anothers);
+	/* and it lives on */
+	assert_int_equal(mproc_call(others, SOON, NULL, probe_release), 0);
+	assert_int_equal(mproc_future_result(f), 0);
+	mproc_future_free(f);
+	fix_finish(others);
+}
+
+static void
+vk73_version(void **state)
+{
+	char text[32];
+
+	(void)state;
+	assert_string_equal(mproc_version(), MPROC_VERSION);
+	snprintf(text, sizeof(text), "%d.%d.%d", MPROC_VERSION_MAJOR,
+	    MPROC_VERSION_MINOR, MPROC_VERSION_PATCH);
+	assert_string_equal(mproc_version(), text);
+	assert_string_equal(mproc_status_name(MPROC_STATUS_NEW), "new");
+	assert_string_equal(mproc_status_name(MPROC_STATUS_DEAD), "dead");
+	assert_string_equal(mproc_status_name(99), "?");
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(vk5_new_and_free_leave_nothing),
+		cmocka_unit_test(vk5_bad_options_are_refused),
+		cmocka_unit_test(vk5_bad_classes_are_refused),
+		cmocka_unit_test(new_fails_without_memory_or_descriptors),
+		cmocka_unit_test(what_a_new_one_answers),
+		FIX_ALL(vk13_the_fd_is_there_before_the_start),
+		FIX_ALL(vk21_messages_before_the_start_are_handled_first),
+		FIX_ALL(vk21_many_messages_before_the_start),
+		FIX_ALL(start_in_two_steps),
+		FIX_ALL(start_args_come_again_at_a_restart),
+		FIX_ALL(no_start_args_are_null),
+		FIX_ALL(a_dead_one_starts_again),
+		FIX_ALL(vk11_sends_in_every_state),
+		FIX_ALL(vk20_ping),
+		FIX_ALL(vk23_waiting_twice_says_the_same),
+		FIX_PROCESSES(a_fork_cannot_use_its_parents),
+		cmocka_unit_test(vk73_version),
+	};
+
+	if (mproc_init(argc, argv) < 0)
+		return 1;
+	return TEST_RUN(tests);
+}
