@@ -1,0 +1,9 @@
+# What happens when everything goes wrong.  More of each:
+# MPROC_CHAOS_KILLS, MPROC_CHAOS_SECONDS, MPROC_CHAOS_SEED, see the files.
+check_LTLIBRARIES += tests/chaos/libvictim.la
+tests_chaos_libvictim_la_SOURCES = %D%/victim.c %D%/victim.h
+CHAOS_LDADD = tests/chaos/libvictim.la $(TEST_LDADD)
+
+check_PROGRAMS += tests/chaos/kill_test
+tests_chaos_kill_test_SOURCES = %D%/kill_test.c
+tests_chaos_kill_test_LDADD = $(CHAOS_LDADD)
