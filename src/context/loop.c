@@ -211,12 +211,28 @@ mproc_context_going(const struct mproc_context *ctx)
 	return ctx != NULL && !atomic_load(&ctx->stop_asked);
 }
 
+static int
+enqueue(struct mproc_context *ctx, struct mproc__post *post)
+{
+	bool closed;
+
+	pthread_mutex_lock(&ctx->lock);
+	closed = ctx->posts_closed;
+	if (!closed) {
+		*ctx->posts_end = post;
+		ctx->posts_end = &post->next;
+		mproc__context_kick(ctx);
+	}
+	pthread_mutex_unlock(&ctx->lock);
+	return closed ? mproc__err(-ESHUTDOWN, "context %s has ended",
+	    ctx->name) : 0;
+}
+
 int
 mproc_context_post(struct mproc_context *ctx, mproc_context_timer_fn *fn,
     void *arg)
 {
 	struct mproc__post *post;
-	bool closed;
 	int r;
 
 	if ((r = mproc__context_check(ctx)) < 0)
@@ -226,18 +242,9 @@ mproc_context_post(struct mproc_context *ctx, mproc_context_timer_fn *fn,
 	if ((post = malloc(sizeof(*post))) == NULL)
 		return mproc__err(-ENOMEM, "no memory to post a call");
 	*post = (struct mproc__post){ .fn = fn, .arg = arg };
-	pthread_mutex_lock(&ctx->lock);
-	closed = ctx->posts_closed;
-	if (!closed) {
-		*ctx->posts_end = post;
-		ctx->posts_end = &post->next;
-		mproc__context_kick(ctx);
-	}
-	pthread_mutex_unlock(&ctx->lock);
-	if (!closed)
-		return 0;
-	free(post);
-	return mproc__err(-ESHUTDOWN, "context %s has ended", ctx->name);
+	if ((r = enqueue(ctx, post)) < 0)
+		free(post);
+	return r;
 }
 
 /* What was posted in time, in order. */

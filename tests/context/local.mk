@@ -30,3 +30,7 @@ if HAVE_GLIB
 tests_context_embed_test_CPPFLAGS += -DHAVE_GLIB $(GLIB_CFLAGS)
 tests_context_embed_test_LDADD += $(GLIB_LIBS)
 endif
+
+check_PROGRAMS += tests/context/fail_test
+tests_context_fail_test_SOURCES = tests/context/fail_test.c
+tests_context_fail_test_LDADD = $(CONTEXT_LDADD)
