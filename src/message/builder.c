@@ -115,9 +115,9 @@ open_container(struct mproc_builder *b, size_t n, bool map)
 	if (b->depth == MPROC_VALUE_DEPTH)
 		return fail(b, -EMSGSIZE, "nested too deep");
 	if (map)
-		mproc__pack_map(&b->w.pk, n);
+		mproc__pack_map(&b->w, n);
 	else
-		mproc__pack_array(&b->w.pk, n);
+		mproc__pack_array(&b->w, n);
 	if (n == 0 || b->buf.failed)
 		return end(b);
 	b->open[b->depth].left = map ? 2 * (uint64_t)n : n;
@@ -149,7 +149,7 @@ mproc_build_nil(struct mproc_builder *b)
 
 	if (r < 0)
 		return r;
-	mproc__pack_nil(&b->w.pk);
+	mproc__pack_nil(&b->w);
 	return end(b);
 }
 
@@ -238,7 +238,7 @@ mproc_build_value(struct mproc_builder *b, struct mproc_value v)
 	if ((r = begin(b, b != NULL && key_is_due(b))) < 0)
 		return r;
 	if (p == NULL || v.size == 0) {
-		mproc__pack_nil(&b->w.pk);
+		mproc__pack_nil(&b->w);
 		return end(b);
 	}
 	behind = p + v.size;

@@ -61,9 +61,9 @@ write_head(struct mproc__writer *w, int kind, uint64_t id,
 {
 	bool has_meta = meta != NULL && meta->deadline_ns != 0;
 
-	mproc__pack_array(&w->pk, has_meta ? 5 : 4);
-	mproc__pack_int(&w->pk, kind);
-	mproc__pack_uint64(&w->pk, id);
+	mproc__pack_array(w, has_meta ? 5 : 4);
+	mproc__pack_int(w, kind);
+	mproc__pack_uint64(w, id);
 	mproc__write_str(w, command, strlen(command));
 }
 
@@ -72,9 +72,9 @@ write_meta(struct mproc__writer *w, const struct mproc__meta *meta)
 {
 	if (meta == NULL || meta->deadline_ns == 0)
 		return;
-	mproc__pack_map(&w->pk, 1);
+	mproc__pack_map(w, 1);
 	mproc__write_str(w, "deadline", 8);
-	mproc__pack_int64(&w->pk, meta->deadline_ns);
+	mproc__pack_int64(w, meta->deadline_ns);
 }
 
 static int
@@ -86,7 +86,7 @@ write_args(struct mproc__writer *w, const struct mproc_schema *s,
 
 	for (i = 0; i < s->n_fields; i++)
 		n += present(&s->fields[i], args);
-	mproc__pack_map(&w->pk, n);
+	mproc__pack_map(w, n);
 	for (i = 0; i < s->n_fields; i++)
 		if (present(&s->fields[i], args) && (r = write_field(w, s,
 		    &s->fields[i], args, fds)) < 0)
@@ -138,7 +138,7 @@ copy_args(struct mproc__writer *w, const struct mproc__args *a,
 	uint32_t i;
 	int r, index;
 
-	mproc__pack_map(&w->pk, a->n - (uint32_t)
+	mproc__pack_map(w, a->n - (uint32_t)
 	    __builtin_popcount(a->taken));
 	if (a->n_fds == 0) {
 		mproc__writer_put(w, p, a->size);
@@ -187,9 +187,9 @@ mproc__encode_error(struct mproc__buf *buf, uint64_t id, const char *command,
 		text = "";
 	mproc__writer_begin(&w, buf, SIZE_MAX);
 	write_head(&w, MPROC__ERROR, id, command != NULL ? command : "", NULL);
-	mproc__pack_map(&w.pk, 2);
+	mproc__pack_map(&w, 2);
 	mproc__write_str(&w, "code", 4);
-	mproc__pack_int(&w.pk, code);
+	mproc__pack_int(&w, code);
 	mproc__write_str(&w, "text", 4);
 	mproc__write_str(&w, text, strnlen(text, ERROR_TEXT_MAX));
 	return mproc__writer_end(&w, 0);

@@ -9,13 +9,6 @@
 /* Parts of a body that are no values: the envelope, fields, metadata. */
 #define ITEMS_SPARE	128
 
-/* msgpack-c's own functions append through this one. */
-static int
-callback(void *w, const char *bytes, size_t n)
-{
-	return mproc__writer_put(w, bytes, n);
-}
-
 static void
 open_room(struct mproc__writer *w)
 {
@@ -35,7 +28,6 @@ mproc__writer_begin(struct mproc__writer *w, struct mproc__buf *buf,
 	w->max = max;
 	w->too_big = false;
 	w->items = MPROC__ITEMS_MAX - ITEMS_SPARE;
-	msgpack_packer_init(&w->pk, w, callback);
 	open_room(w);
 }
 
@@ -86,9 +78,9 @@ mproc__write_bin(struct mproc__writer *w, const void *data, size_t size)
 		w->too_big = true;
 		return;
 	}
-	mproc__pack_bin(&w->pk, size);
+	mproc__pack_bin(w, size);
 	if (size > 0)
-		mproc__pack_bin_body(&w->pk, data, size);
+		mproc__pack_bin_body(w, data, size);
 }
 
 void
@@ -96,8 +88,8 @@ mproc__write_fd(struct mproc__writer *w, int index)
 {
 	uint8_t byte = (uint8_t)index;
 
-	mproc__pack_ext(&w->pk, 1, MPROC__EXT_FD);
-	mproc__pack_ext_body(&w->pk, &byte, 1);
+	mproc__pack_ext(w, 1, MPROC__EXT_FD);
+	mproc__pack_ext_body(w, &byte, 1);
 }
 
 static int
@@ -116,7 +108,7 @@ write_value(struct mproc__writer *w, const struct mproc_value *v)
 	int r;
 
 	if (p == NULL || v->size == 0) {
-		mproc__pack_nil(&w->pk);
+		mproc__pack_nil(w);
 		return 0;
 	}
 	if ((r = mproc__scan(&p, p + v->size, MPROC_VALUE_DEPTH,
@@ -137,21 +129,21 @@ mproc__write_any(struct mproc__writer *w, enum mproc_type type, const void *at)
 	switch (type) {
 	case MPROC_TYPE_BOOL:
 		if (*(const bool *)at)
-			mproc__pack_true(&w->pk);
+			mproc__pack_true(w);
 		else
-			mproc__pack_false(&w->pk);
+			mproc__pack_false(w);
 		return 0;
 	case MPROC_TYPE_INT32:
-		mproc__pack_int32(&w->pk, *(const int32_t *)at);
+		mproc__pack_int32(w, *(const int32_t *)at);
 		return 0;
 	case MPROC_TYPE_INT64:
-		mproc__pack_int64(&w->pk, *(const int64_t *)at);
+		mproc__pack_int64(w, *(const int64_t *)at);
 		return 0;
 	case MPROC_TYPE_UINT64:
-		mproc__pack_uint64(&w->pk, *(const uint64_t *)at);
+		mproc__pack_uint64(w, *(const uint64_t *)at);
 		return 0;
 	case MPROC_TYPE_DOUBLE:
-		mproc__pack_double(&w->pk, *(const double *)at);
+		mproc__pack_double(w, *(const double *)at);
 		return 0;
 	case MPROC_TYPE_STR:
 		str = *(const char *const *)at;

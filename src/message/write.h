@@ -23,7 +23,6 @@
  * mproc__writer_end() says so.
  */
 struct mproc__writer {
-	msgpack_packer		 pk;	/* first: msgpack-c hands it around */
 	struct mproc__buf	*buf;
 	uint8_t			*at, *end;
 	size_t			 start;
@@ -90,11 +89,12 @@ mproc__writer_put(struct mproc__writer *w, const void *bytes, size_t n)
 	__attribute__((unused)) static inline int mproc__pack ## name_
 #define msgpack_pack_inline_func_cint(name_)				\
 	__attribute__((unused)) static inline int mproc__pack ## name_
-#define msgpack_pack_user	msgpack_packer *
-#define msgpack_pack_append_buffer(user_, bytes_, n_)			\
-	return mproc__writer_put((struct mproc__writer *)(void *)(user_), \
-	    (bytes_), (n_))
+#define msgpack_pack_user	struct mproc__writer *
+#define msgpack_pack_append_buffer(writer_, bytes_, n_)			\
+	return mproc__writer_put((writer_), (bytes_), (n_))
+#define msgpack_pack_ext	mproc__pack_ext	/* the template calls it */
 #include <msgpack/pack_template.h>
+#undef msgpack_pack_ext
 #pragma GCC diagnostic pop
 
 /* A field's key: head and name stand side by side in the row. */
@@ -119,7 +119,7 @@ mproc__write_str(struct mproc__writer *w, const char *str, size_t len)
 		w->too_big = true;
 		return;
 	}
-	mproc__pack_str(&w->pk, len);
+	mproc__pack_str(w, len);
 	mproc__writer_put(w, str, len);
 }
 void	mproc__write_bin(struct mproc__writer *, const void *, size_t size);

@@ -114,6 +114,62 @@ descriptors_must_match(void **state)
 	mproc__buf_done(&buf);
 }
 
+static void
+descriptors_in_print(void **state)
+{
+	struct mproc_msg *m = test_build("x");
+	struct mproc_value v;
+	struct mproc_fd field;
+	const char *name;
+	char text[64], want[64];
+
+	(void)state;
+	mproc_msg_set(m, "f", MPROC_FD(0));
+	mproc_msg_get(m, "f", &field);
+	snprintf(want, sizeof(want), "<x: {f: <fd %d>}>", field.fd);
+	mproc_msg_print(m, text, sizeof(text));
+	assert_string_equal(text, want);
+	assert_int_equal(mproc_msg_field(m, 0, &name, &v), 0);
+	assert_int_equal(mproc_value_type(v), MPROC_TYPE_FD);
+	assert_int_equal(mproc_value_print(v, text, sizeof(text)), 4);
+	assert_int_equal(mproc_msg_get(m, "f", &v), -EINVAL);
+	close(mproc_take_fd(m, field));
+	mproc_msg_print(m, text, sizeof(text));
+	assert_string_equal(text, "<x: {f: <fd taken>}>");
+	mproc_msg_free(m);
+}
+
+/* What was duplicated is closed again when the next cannot be. */
+static void
+out_of_descriptors(void **state)
+{
+	struct mproc_msg *m = test_build("x"), *copy;
+	int before = count_fds(), failed, r;
+	unsigned n;
+
+	(void)state;
+	mproc_msg_set(m, "f", MPROC_FD(0));
+	mproc_msg_set(m, "g", MPROC_FD(0));
+	for (n = 1, failed = 0; n < 16; n++) {
+		test_fail_sys("fcntl", n, EMFILE);
+		r = mproc_msg_dup(m, &copy);
+		if (!test_fail_sys_done())
+			break;
+		assert_true(r == -EMFILE || r == -EBADF);
+		assert_int_equal(count_fds(), before + 2);
+		failed++;
+	}
+	assert_int_equal(r, 0);
+	assert_true(failed >= 2);
+	mproc_msg_free(copy);
+	test_fail_sys("fcntl", 1, EMFILE);
+	assert_int_equal(mproc_msg_set(m, "h", MPROC_FD(0)), -EMFILE);
+	test_fail_sys_done();
+	assert_int_equal(mproc_msg_count(m), 2);
+	mproc_msg_free(m);
+	assert_int_equal(count_fds(), before);
+}
+
 int
 main(void)
 {
@@ -121,6 +177,8 @@ main(void)
 		cmocka_unit_test(descriptors_are_closed_or_taken),
 		cmocka_unit_test(descriptors_in_built_messages),
 		cmocka_unit_test(descriptors_must_match),
+		cmocka_unit_test(descriptors_in_print),
+		cmocka_unit_test(out_of_descriptors),
 	};
 
 	return TEST_RUN(tests);

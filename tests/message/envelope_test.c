@@ -111,6 +111,8 @@ vk41_wrong_shapes_are_refused(void **state)
 		{ "\x94\x00\x00\xa1x\x82\xa1y\xd4\x01\x00\xa1z\xd4\x01\x00",
 		    16, "message: a descriptor's index is too large, or there "
 		    "twice" },
+		{ "\x94\x00\x00\xa1x\x81\xa2y\x00\x01", 10, "message: the "
+		    "name of an argument is too long, or has a NUL inside" },
 		{ "\x94\x00\x00\xa1x\x83\xa1y", 8,
 		    "message: more arguments than bytes" },
 	};
@@ -262,6 +264,9 @@ errors_as_envelopes(void **state)
 	assert_int_equal(READ("\x94\x03\x00\xa1x\x80", &env), 0);
 	mproc__envelope_error(&env, &code, text, sizeof(text));
 	assert_int_equal(code, -EREMOTEIO);
+	env.args_size = 0;
+	assert_int_equal(mproc__envelope_error(&env, &code, text,
+	    sizeof(text)), -EBADMSG);
 	assert_int_equal(READ("\x94\x03\x00\xa1x\x81\xa4" "code\xa0", &env),
 	    0);
 	assert_int_equal(mproc__envelope_error(&env, &code, text,

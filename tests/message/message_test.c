@@ -111,6 +111,41 @@ vk3_absent_wrong_and_present_differ(void **state)
 	mproc_msg_free(m);
 }
 
+static void
+vk3_every_getter(void **state)
+{
+	static const uint8_t nul[] = { 0xa3, 'a', 0, 'b' };
+	struct mproc_msg *m = test_build("x");
+	struct mproc_bytes bytes;
+	struct mproc_value v;
+	const char *s;
+	int32_t i = 0;
+
+	(void)state;
+	mproc_msg_set(m, "raw", ((struct mproc_bytes){ "ab", 2 }));
+	mproc_msg_set(m, "s", "text");
+	mproc_msg_set(m, "n", INT32_MIN);
+	mproc_msg_set(m, "nul", ((struct mproc_value){ nul, 4 }));
+	mproc_msg_set(m, "nil", ((struct mproc_value){ "\xc0", 1 }));
+	assert_int_equal(mproc_msg_get(m, "raw", &bytes), 0);
+	assert_int_equal(bytes.size, 2);
+	assert_int_equal(mproc_msg_get(m, "s", &bytes), 0);
+	assert_memory_equal(bytes.data, "text", 4);
+	assert_int_equal(mproc_msg_get(m, "n", &bytes), -EINVAL);
+	assert_int_equal(mproc_msg_get(m, "n", &i), 0);
+	assert_int_equal(i, INT32_MIN);
+	assert_int_equal(mproc_msg_get(m, "n", &v), 0);
+	assert_int_equal(mproc_value_type(v), MPROC_TYPE_INT64);
+	assert_int_equal(mproc_msg_get(m, "nul", &s), -EINVAL);
+	test_errmsg("command x, field nul: a NUL inside the text");
+	assert_int_equal(mproc_msg_get(m, "nul", &bytes), 0);
+	assert_int_equal(mproc_msg_get(m, "nil", &v), -ENOENT);
+	assert_int_equal(mproc_msg_get((struct mproc_msg *)NULL, "n", &i),
+	    -EINVAL);
+	assert_int_equal(mproc_msg_get(m, NULL, &i), -EINVAL);
+	mproc_msg_free(m);
+}
+
 /* Every integer type of C goes in and comes out. */
 static void
 every_integer_type(void **state)
@@ -156,6 +191,7 @@ vk4_print(void **state)
 	char text[16];
 
 	(void)state;
+	print_is(NULL, "<no message>");
 	print_is(m, "<ping: {}>");
 	mproc_msg_set(m, "n", 3);
 	mproc_msg_set(m, "who", "x");
@@ -426,10 +462,10 @@ all_that_allocates(void)
 	    (r = mproc__encode_msg(&buf, 0, 0, NULL, m, NULL, SIZE_MAX,
 	    NULL)) < 0 || (r = mproc_msg_field(m, 0, &s, &v)) < 0)
 		goto out;
-	for (i = 0; i < 20 && r == 0; i++) {
-		snprintf(name, sizeof(name), "f%d", i);
-		if ((r = mproc_msg_set(copy, name, "text")) == 0)
-			r = mproc_msg_get(copy, name, &s);
+	for (i = 0; i < 40 && r == 0; i++) {
+		snprintf(name, sizeof(name), "f%d", i % 20);
+		r = i < 20 ? mproc_msg_set(copy, name, "text") :
+		    mproc_msg_get(copy, name, &s);
 	}
 	if (r == 0 && (mproc_msg_get(m, "a", &s) < 0 ||
 	    mproc_args(m, counter_pair) == NULL))
@@ -467,6 +503,7 @@ main(void)
 		cmocka_unit_test(vk1_untyped_round_trips),
 		cmocka_unit_test(vk2_the_command),
 		cmocka_unit_test(vk3_absent_wrong_and_present_differ),
+		cmocka_unit_test(vk3_every_getter),
 		cmocka_unit_test(every_integer_type),
 		cmocka_unit_test(vk4_print),
 		cmocka_unit_test(vk4_print_of_a_huge_message),

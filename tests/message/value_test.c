@@ -93,6 +93,7 @@ wrong_questions(void **state)
 	struct mproc_builder *b = example(&v);
 	struct mproc_value_iter iter;
 	struct mproc_value list, none = { .size = 0 };
+	struct mproc_bytes raw;
 	const char *str;
 	size_t len;
 	int64_t n;
@@ -113,6 +114,7 @@ wrong_questions(void **state)
 	assert_int_equal(mproc_value_double(x, &d), -EINVAL);
 	assert_int_equal(mproc_value_bool(x, &yes), -EINVAL);
 	assert_int_equal(mproc_value_str(x, &str, &len), -EINVAL);
+	assert_int_equal(mproc_value_bytes(x, &raw), -EINVAL);
 	assert_int_equal(mproc_value_begin(x, &iter), -EINVAL);
 	assert_int_equal(mproc_value_count(x), -EINVAL);
 	assert_int_equal(mproc_value_type(none), MPROC_TYPE_NIL);
@@ -229,6 +231,7 @@ wrong_order(void **state)
 	mproc_builder_reset(b);
 	assert_int_equal(mproc_build_strn(b, "", (size_t)1 << 32), -EMSGSIZE);
 	assert_int_equal(mproc_build_nil(NULL), -EINVAL);
+	assert_int_equal(mproc_builder_value(NULL, &v), -EINVAL);
 	mproc_builder_reset(b);
 	assert_int_equal(mproc_build_map(b, 0), 0);
 	assert_int_equal(mproc_builder_value(b, &v), 0);
