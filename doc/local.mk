@@ -7,4 +7,5 @@ dist_man_MANS += \
 dist_doc_DATA += \
 	%D%/architecture.md \
 	%D%/errors.md \
+	%D%/tutorial.md \
 	%D%/wire-format.md

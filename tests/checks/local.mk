@@ -2,7 +2,16 @@ check_scripts = \
 	%D%/headers.sh \
 	%D%/layers.sh \
 	%D%/symbols.sh \
-	%D%/tree.sh
+	%D%/tree.sh \
+	%D%/tutorial.sh
+
+# The example of doc/wire-format.md, written by the library.
+check_PROGRAMS += tests/checks/wire_example_test
+tests_checks_wire_example_test_SOURCES = %D%/wire_example_test.c
+tests_checks_wire_example_test_LDADD = $(TEST_LDADD)
+
+# For what compiles programs that run with the library as it was built.
+AM_TESTS_ENVIRONMENT += MPROC_CFLAGS='$(MPROC_CFLAGS)'; export MPROC_CFLAGS;
 
 TESTS += $(check_scripts)
 EXTRA_DIST += $(check_scripts) %D%/count.sh %D%/installed.sh %D%/lib.sh
