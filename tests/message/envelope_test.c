@@ -74,57 +74,61 @@ unknown_metadata_is_skipped(void **state)
 	assert_int_equal(READ("\x95\x00\x00\xa1x\x80\x01", &env), -EBADMSG);
 }
 
+static const struct {
+	const char *bytes;
+	size_t size;
+	const char *text;
+} wrong[] = {
+	{ "\x01", 1, "message: the body is no array" },
+	{ "\x93\x00\x00\xa1x", 5,
+	    "message: the body has not 4 or 5 parts" },
+	{ "\x94\xa0\x00\xa1x\x80", 6,
+	    "message: the kind is no integer" },
+	{ "\x94\x06\x00\xa1x\x80", 6, "message: unknown kind" },
+	{ "\x94\xff\x00\xa1x\x80", 6, "message: unknown kind" },
+	{ "\x94\x00\xff\xa1x\x80", 6,
+	    "message: the id is no unsigned integer" },
+	{ "\x94\x00\x00\x01\x80", 5,
+	    "message: the command is no text" },
+	{ "\x94\x00\x00\xa1\x00\x80", 6, "message: the command is too "
+	    "long, or has a NUL inside" },
+	{ "\x94\x00\x00\xa1x\x90", 6,
+	    "message: the arguments are no map" },
+	{ "\x94\x00\x00\xa1x\x81\x01\x01", 8,
+	    "message: the name of an argument is no text" },
+	{ "\x94\x00\x00\xa1x\x80\x00", 7,
+	    "message: 1 bytes left over" },
+	{ "\x94\x00\x00\xa1x\x81\xa1y\xc1", 9,
+	    "msgpack: truncated, or the reserved head 0xc1" },
+	{ "\x94\x00\x00\xa1x\x81\xa1y\xd4\x02\x00", 11,
+	    "msgpack: extension 2 has no place inside a value" },
+	{ "\x94\x00\x00\xa1x\x81\xa1y\x91\xd4\x01\x00", 12,
+	    "msgpack: extension 1 has no place inside a value" },
+	{ "\x94\x00\x00\xa1x\x81\xa1y\xd4\x01\x10", 11, "message: a "
+	    "descriptor's index is too large, or there twice" },
+	{ "\x94\x00\x00\xa1x\x81\xa1y\xd4\x01\x01", 11,
+	    "message: the descriptors' indices have a gap" },
+	{ "\x94\x00\x00\xa1x\x82\xa1y\xd4\x01\x00\xa1z\xd4\x01\x00",
+	    16, "message: a descriptor's index is too large, or there "
+	    "twice" },
+	{ "\x94\x00\x00\xa1x\x81\xa2y\x00\x01", 10, "message: the "
+	    "name of an argument is too long, or has a NUL inside" },
+	{ "\x94\x00\x00\xa1x\x83\xa1y", 8,
+	    "message: more arguments than bytes" },
+};
+
 static void
 vk41_wrong_shapes_are_refused(void **state)
 {
-	static const struct { const char *bytes; size_t size; const char *text; }
-	t[] = {
-		{ "\x01", 1, "message: the body is no array" },
-		{ "\x93\x00\x00\xa1x", 5,
-		    "message: the body has not 4 or 5 parts" },
-		{ "\x94\xa0\x00\xa1x\x80", 6,
-		    "message: the kind is no integer" },
-		{ "\x94\x06\x00\xa1x\x80", 6, "message: unknown kind" },
-		{ "\x94\xff\x00\xa1x\x80", 6, "message: unknown kind" },
-		{ "\x94\x00\xff\xa1x\x80", 6,
-		    "message: the id is no unsigned integer" },
-		{ "\x94\x00\x00\x01\x80", 5,
-		    "message: the command is no text" },
-		{ "\x94\x00\x00\xa1\x00\x80", 6, "message: the command is too "
-		    "long, or has a NUL inside" },
-		{ "\x94\x00\x00\xa1x\x90", 6,
-		    "message: the arguments are no map" },
-		{ "\x94\x00\x00\xa1x\x81\x01\x01", 8,
-		    "message: the name of an argument is no text" },
-		{ "\x94\x00\x00\xa1x\x80\x00", 7,
-		    "message: 1 bytes left over" },
-		{ "\x94\x00\x00\xa1x\x81\xa1y\xc1", 9,
-		    "msgpack: truncated, or the reserved head 0xc1" },
-		{ "\x94\x00\x00\xa1x\x81\xa1y\xd4\x02\x00", 11,
-		    "msgpack: extension 2 has no place inside a value" },
-		{ "\x94\x00\x00\xa1x\x81\xa1y\x91\xd4\x01\x00", 12,
-		    "msgpack: extension 1 has no place inside a value" },
-		{ "\x94\x00\x00\xa1x\x81\xa1y\xd4\x01\x10", 11, "message: a "
-		    "descriptor's index is too large, or there twice" },
-		{ "\x94\x00\x00\xa1x\x81\xa1y\xd4\x01\x01", 11,
-		    "message: the descriptors' indices have a gap" },
-		{ "\x94\x00\x00\xa1x\x82\xa1y\xd4\x01\x00\xa1z\xd4\x01\x00",
-		    16, "message: a descriptor's index is too large, or there "
-		    "twice" },
-		{ "\x94\x00\x00\xa1x\x81\xa2y\x00\x01", 10, "message: the "
-		    "name of an argument is too long, or has a NUL inside" },
-		{ "\x94\x00\x00\xa1x\x83\xa1y", 8,
-		    "message: more arguments than bytes" },
-	};
 	struct mproc__envelope env;
 	size_t i;
 
 	(void)state;
 	assert_int_equal(read_body("", 0, &env), -EBADMSG);
-	for (i = 0; i < TEST_COUNT(t); i++) {
-		assert_int_equal(read_body(t[i].bytes, t[i].size, &env),
+	for (i = 0; i < TEST_COUNT(wrong); i++) {
+		assert_int_equal(read_body(wrong[i].bytes, wrong[i].size, &env),
 		    -EBADMSG);
-		test_errmsg(t[i].text);
+		test_errmsg(wrong[i].text);
 	}
 }
 
@@ -285,69 +289,72 @@ dice(uint32_t sides)
 	return (uint32_t)(x >> 32) % sides;
 }
 
+static void
+same_bytes(const void *p, size_t n, const void *q, size_t m)
+{
+	assert_int_equal(n, m);
+	assert_memory_equal(p, q, n);
+}
+
+static void
+same_scalar(struct mproc_value v, const msgpack_object *o)
+{
+	struct mproc_bytes bytes = { .size = 0 };
+	const char *str = NULL;
+	size_t len = 0;
+	uint64_t u = 0;
+	int64_t l = 0;
+	double d = 0;
+	bool b = false;
+
+	if (o->type == MSGPACK_OBJECT_NIL) {
+		assert_int_equal(mproc_value_type(v), MPROC_TYPE_NIL);
+	} else if (o->type == MSGPACK_OBJECT_BOOLEAN) {
+		assert_int_equal(mproc_value_bool(v, &b), 0);
+		assert_int_equal(b, o->via.boolean);
+	} else if (o->type == MSGPACK_OBJECT_POSITIVE_INTEGER) {
+		assert_int_equal(mproc_value_uint(v, &u), 0);
+		assert_true(u == o->via.u64);
+	} else if (o->type == MSGPACK_OBJECT_NEGATIVE_INTEGER) {
+		assert_int_equal(mproc_value_int(v, &l), 0);
+		assert_true(l == o->via.i64);
+	} else if (o->type == MSGPACK_OBJECT_STR) {
+		assert_int_equal(mproc_value_str(v, &str, &len), 0);
+		same_bytes(str, len, o->via.str.ptr, o->via.str.size);
+	} else if (o->type == MSGPACK_OBJECT_BIN) {
+		assert_int_equal(mproc_value_bytes(v, &bytes), 0);
+		same_bytes(bytes.data, bytes.size, o->via.bin.ptr,
+		    o->via.bin.size);
+	} else if (o->type == MSGPACK_OBJECT_EXT) {
+		assert_int_equal(mproc_value_type(v), MPROC_TYPE_EXT);
+	} else {
+		assert_int_equal(mproc_value_double(v, &d), 0);
+		assert_memory_equal(&d, &o->via.f64, sizeof(d));
+	}
+}
+
 /* Compare a value as our accessors read it with msgpack-c's object. */
 static void
 same(struct mproc_value v, const msgpack_object *o)
 {
 	struct mproc_value_iter iter;
 	struct mproc_value key, value;
-	struct mproc_bytes bytes;
-	const char *str;
-	size_t len, i = 0;
-	int64_t l;
-	uint64_t u;
-	double d;
-	bool b;
+	bool map = o->type == MSGPACK_OBJECT_MAP;
+	size_t i = 0;
 
-	switch (o->type) {
-	case MSGPACK_OBJECT_NIL:
-		assert_int_equal(mproc_value_type(v), MPROC_TYPE_NIL);
-		break;
-	case MSGPACK_OBJECT_BOOLEAN:
-		assert_int_equal(mproc_value_bool(v, &b), 0);
-		assert_int_equal(b, o->via.boolean);
-		break;
-	case MSGPACK_OBJECT_POSITIVE_INTEGER:
-		assert_int_equal(mproc_value_uint(v, &u), 0);
-		assert_true(u == o->via.u64);
-		break;
-	case MSGPACK_OBJECT_NEGATIVE_INTEGER:
-		assert_int_equal(mproc_value_int(v, &l), 0);
-		assert_true(l == o->via.i64);
-		break;
-	case MSGPACK_OBJECT_FLOAT32:
-	case MSGPACK_OBJECT_FLOAT64:
-		assert_int_equal(mproc_value_double(v, &d), 0);
-		assert_memory_equal(&d, &o->via.f64, sizeof(d));
-		break;
-	case MSGPACK_OBJECT_STR:
-		assert_int_equal(mproc_value_str(v, &str, &len), 0);
-		assert_int_equal(len, o->via.str.size);
-		assert_memory_equal(str, o->via.str.ptr, len);
-		break;
-	case MSGPACK_OBJECT_BIN:
-		assert_int_equal(mproc_value_bytes(v, &bytes), 0);
-		assert_int_equal(bytes.size, o->via.bin.size);
-		assert_memory_equal(bytes.data, o->via.bin.ptr, bytes.size);
-		break;
-	case MSGPACK_OBJECT_EXT:
-		assert_int_equal(mproc_value_type(v), MPROC_TYPE_EXT);
-		break;
-	case MSGPACK_OBJECT_ARRAY:
-		assert_int_equal(mproc_value_begin(v, &iter), 0);
-		for (; mproc_value_next(&iter, NULL, &value) > 0; i++)
-			same(value, &o->via.array.ptr[i]);
-		assert_int_equal(i, o->via.array.size);
-		break;
-	case MSGPACK_OBJECT_MAP:
-		assert_int_equal(mproc_value_begin(v, &iter), 0);
-		for (; mproc_value_next(&iter, &key, &value) > 0; i++) {
-			same(key, &o->via.map.ptr[i].key);
-			same(value, &o->via.map.ptr[i].val);
-		}
-		assert_int_equal(i, o->via.map.size);
-		break;
+	if (!map && o->type != MSGPACK_OBJECT_ARRAY) {
+		same_scalar(v, o);
+		return;
 	}
+	assert_int_equal(mproc_value_begin(v, &iter), 0);
+	assert_int_equal(iter.map, map);
+	for (; mproc_value_next(&iter, &key, &value) > 0; i++) {
+		if (map)
+			same(key, &o->via.map.ptr[i].key);
+		same(value, map ? &o->via.map.ptr[i].val :
+		    &o->via.array.ptr[i]);
+	}
+	assert_int_equal(i, map ? o->via.map.size : o->via.array.size);
 }
 
 /* Random bytes with a liking for heads and small lengths. */
