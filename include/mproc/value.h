@@ -156,8 +156,8 @@ struct mproc_value_iter {
 };
 
 /*
- * mproc_value_begin - start an iterator; the value is borrowed as long as the iterator
- * is used.  Returns 0, -EINVAL for what is no array and no map, -EBADMSG.
+ * mproc_value_begin - start an iterator; the value is borrowed as long as the
+ * iterator is used.  Returns 0, -EINVAL for what is no array and no map, -EBADMSG.
  *
  * mproc_value_next - the next element or entry.
  *
