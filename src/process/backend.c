@@ -240,8 +240,8 @@ live(struct mproc__core *core)
 
 	if (pre_run(core) < 0)
 		return 1;
-	send_ready(core, 0, "");
 	atomic_store(&core->page->row, MPROC__ROW_NONE);
+	send_ready(core, 0, "");	/* who hears it sees the row, too */
 	status = exit_status(core, "run",
 	    cls->run != NULL ? cls->run(core->base) : mproc_run(core->base));
 	atomic_store(&core->page->row, MPROC__ROW_BOOT);

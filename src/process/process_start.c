@@ -23,6 +23,8 @@
 #define CONTROL_BUFFER	(256 << 10)
 #define LOG_BUFFER	(512 << 10)
 
+#define UNDO_MS		1000	/* for SIGKILL */
+
 static int
 open_channel(struct mproc *p, int *fd, size_t max_frame,
     struct mproc__channel **ret_ch, uint32_t *ret_events)
@@ -235,14 +237,45 @@ begin(struct mproc *p)
 	p->total.generation++;
 }
 
-/* The launch failed: what was sent is lost, and the next try starts anew. */
+/*
+ * Nothing was launched.  What was sent before the first start waits for the
+ * next try, so the data channel stays, with both of its ends.
+ */
 static void
-not_begun(struct mproc *p)
+not_begun(struct mproc *p, struct mproc__launch *l)
 {
-	mproc__stats_close(p);
-	mproc__generation_free(p);
+	struct mproc__channel *data = p->data;
+	int fd = l->fd[MPROC__BOOT_DATA];
+
+	l->fd[MPROC__BOOT_DATA] = -1;
+	close_launch(l);
 	if (p->status == MPROC_STATUS_NEW)
-		(void)mproc__open_data(p);
+		p->data = NULL;
+	mproc__generation_free(p);
+	if (p->status == MPROC_STATUS_NEW) {
+		p->data = data;
+		p->boot_data = fd;
+	} else {
+		mproc__close(fd);
+	}
+}
+
+static bool
+is_dead(struct mproc *p, void *arg)
+{
+	(void)arg;
+	return p->status == MPROC_STATUS_DEAD;
+}
+
+/* Launched, but it cannot be watched or told what to do: it has to end. */
+static int
+undo(struct mproc *p, int r)
+{
+	close_channel(&p->control);	/* so a thread ends, too */
+	p->control_eof = true;
+	(void)mproc__child_signal(&p->child, SIGKILL);
+	(void)mproc__wait(p, is_dead, NULL, mproc__deadline(UNDO_MS));
+	return r;
 }
 
 static int
@@ -259,32 +292,28 @@ launch(struct mproc *p)
 
 	if ((r = open_ends(p, &l)) < 0 ||
 	    (r = mproc__launch(&l, &p->child)) < 0) {
-		close_launch(&l);
+		not_begun(p, &l);
 		return r;
 	}
-	if (p->child.pidfd >= 0 &&
-	    (r = mproc__epoll_add(p, p->child.pidfd)) < 0)
-		(void)mproc__child_signal(&p->child, SIGKILL);
 	begin(p);
-	return r < 0 ? r : send_go(p);
+	p->led_events = UINT32_MAX;	/* who polls, polls too little now */
+	if ((p->child.pidfd >= 0 &&
+	    (r = mproc__epoll_add(p, p->child.pidfd)) < 0) ||
+	    (r = send_go(p)) < 0)
+		return undo(p, r);
+	mproc__interest(p);
+	return 0;
 }
 
 static int
 start_locked(struct mproc *p)
 {
-	int r;
-
 	if (p->status != MPROC_STATUS_NEW && p->status != MPROC_STATUS_DEAD)
 		return mproc__err(-EALREADY, "%s was started already",
 		    p->name);
 	if (p->status == MPROC_STATUS_DEAD)
 		mproc__generation_free(p);
-	r = launch(p);
-	if (p->child.how == MPROC_AUTO)
-		not_begun(p);
-	else if (p->fd_used)
-		mproc__interest(p);
-	return r;
+	return launch(p);
 }
 
 static bool
@@ -295,13 +324,6 @@ is_settled(struct mproc *p, void *arg)
 	    (p->ready && p->start_code < 0);
 }
 
-static bool
-is_dead(struct mproc *p, void *arg)
-{
-	(void)arg;
-	return p->status == MPROC_STATUS_DEAD;
-}
-
 /* Not ready: nothing is left running when the caller hears of it. */
 static int
 failed_start(struct mproc *p, int r)
@@ -309,7 +331,7 @@ failed_start(struct mproc *p, int r)
 	if (r == -ETIMEDOUT || mproc__wait(p, is_dead, NULL,
 	    mproc__deadline(p->opt.stop_grace_ms)) < 0) {
 		(void)mproc__child_signal(&p->child, SIGKILL);
-		(void)mproc__wait(p, is_dead, NULL, mproc__deadline(1000));
+		(void)mproc__wait(p, is_dead, NULL, mproc__deadline(UNDO_MS));
 	}
 	if (r == -ETIMEDOUT)
 		return mproc__err(r, "%s was not ready within %d ms", p->name,
