@@ -314,6 +314,37 @@ start_in_two_steps(void **state)
 	fix_finish(p);
 }
 
+static void *
+receive_one(void *arg)
+{
+	struct mproc_msg *msg = NULL;
+
+	if (mproc_recv(arg, SOON, &msg) != 1)
+		return arg;
+	mproc_msg_free(msg);
+	return NULL;
+}
+
+/* It polls only what there was before the start. */
+static void
+start_while_another_thread_receives(void **state)
+{
+	struct mproc *p = fix_new(&probe_class, (struct mproc_options){
+	    .launch = fix_placement(state), .start_timeout_ms = SOON / 2 });
+	pthread_t thread;
+	void *failed;
+
+	assert_int_equal(pthread_create(&thread, NULL, receive_one, p), 0);
+	/* most likely it waits by now; the other order has to work, too */
+	(void)poll(NULL, 0, 20);
+	assert_int_equal(mproc_start(p), 0);
+	assert_int_equal(mproc_ping(p, SOON / 2), 0);
+	assert_int_equal(mproc_send(p, probe_emit, .count = 1), 0);
+	pthread_join(thread, &failed);
+	assert_null(failed);
+	fix_finish(p);
+}
+
 /* Start arguments, with a descriptor, the same in each generation. */
 static void
 start_args_come_again_at_a_restart(void **state)
@@ -575,6 +606,8 @@ main(int argc, char **argv)
 		FIX_ALL(vk21_messages_before_the_start_are_handled_first),
 		FIX_ALL(vk21_many_messages_before_the_start),
 		FIX_ALL(start_in_two_steps),
+		FIX_ONE(start_while_another_thread_receives, 0, "forkserver"),
+		FIX_ONE(start_while_another_thread_receives, 3, "thread"),
 		FIX_ALL(start_args_come_again_at_a_restart),
 		FIX_ALL(no_start_args_are_null),
 		FIX_ALL(a_dead_one_starts_again),

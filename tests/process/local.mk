@@ -9,6 +9,22 @@ tests_process_talk_test_LDADD = $(PROBE_LDADD)
 tests_process_life_test_SOURCES = tests/process/life_test.c
 tests_process_life_test_LDADD = $(PROBE_LDADD)
 
+check_PROGRAMS += tests/process/stop_test tests/process/death_test \
+	tests/process/log_lane_test tests/process/output_test \
+	tests/process/guest_test tests/process/run_test
+tests_process_stop_test_SOURCES = tests/process/stop_test.c
+tests_process_stop_test_LDADD = $(PROBE_LDADD)
+tests_process_death_test_SOURCES = tests/process/death_test.c
+tests_process_death_test_LDADD = $(PROBE_LDADD)
+tests_process_log_lane_test_SOURCES = tests/process/log_lane_test.c
+tests_process_log_lane_test_LDADD = $(PROBE_LDADD)
+tests_process_output_test_SOURCES = tests/process/output_test.c
+tests_process_output_test_LDADD = $(PROBE_LDADD)
+tests_process_guest_test_SOURCES = tests/process/guest_test.c
+tests_process_guest_test_LDADD = $(PROBE_LDADD)
+tests_process_run_test_SOURCES = tests/process/run_test.c
+tests_process_run_test_LDADD = $(PROBE_LDADD)
+
 # Launching alone, with a backend of its own: without libprobe.
 LAUNCH_FAKE = tests/process/launch_fake.c tests/process/launch_fake.h
 check_PROGRAMS += tests/process/launch_test tests/process/launch_fail_test \

@@ -120,6 +120,8 @@ pre_run(struct mproc_backend *base)
 			return -errno;
 		close(fd);
 	}
+	if (start->fail < 0)
+		free(self->post);	/* there will be no post_run */
 	return start->fail;
 }
 
