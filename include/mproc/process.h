@@ -120,15 +120,18 @@ struct mproc_options {
 
 /*
  * mproc_init - prepare the fork server and process titles; first thing in
- * main().
+ * main(), but after daemonising, dropping privileges and loading libraries
+ * that hold classes: the helper stays as the program is now.
  *
  * In a program started by MPROC_SPAWN this call becomes the backend and does
  * not return.  Otherwise it forks the small, single-threaded helper that
  * MPROC_FORKSERVER (and MPROC_AUTO) launch from; the helper ends with this
- * process.  argv is borrowed for ever (titles overwrite it).
+ * process.  argv is borrowed for ever (titles overwrite it).  In a backend
+ * that the helper made, handlers of pthread_atfork(3) have not run.
  *
  * Returns 0, also when called again, or -errno of fork or socketpair, or
- * -EBUSY when the program has more than one thread already.
+ *   -EBUSY    the program has more than one thread already
+ *   -EBADMSG  the environment's MPROC_BACKEND was set by somebody else
  */
 int mproc_init(int argc, char **argv);
 
@@ -150,8 +153,10 @@ int mproc_new(const struct mproc_class *cls,
  *
  * Returns 0, or -EALREADY (it runs), -ETIMEDOUT (not ready within
  * start_timeout_ms; it was killed), the code that pre_run returned, -EPIPE
- * (it died before it was ready: see mproc_death()), -EOPNOTSUPP (AUTO or
- * FORK in a program with threads: call mproc_init() first), or -errno of
+ * (it died before it was ready: see mproc_death()), -EOPNOTSUPP (AUTO in a
+ * program with threads, FORKSERVER or SPAWN anywhere, without mproc_init();
+ * an explicit FORK is done as asked), -EINVAL (the class lies on the heap or
+ * a stack), -ENOENT (its module was loaded after mproc_init()), or -errno of
  * what launching needs.  After a failure nothing is left running and start
  * may be tried again.
  */
