@@ -133,10 +133,27 @@ arm(struct mproc *p)
 static void
 flag_inbox(struct mproc *p)
 {
-	if (p->log_fd >= 0)
-		epoll_mod(p, p->log_fd, EPOLLIN |
-		    (p->fd_used && p->inbox != NULL ? EPOLLOUT : 0),
-		    &p->log_events);
+	uint32_t flag = p->fd_used && p->inbox != NULL ? EPOLLOUT : 0;
+	struct epoll_event ev = { .events = flag };
+	int op;
+
+	if (p->log_fd < 0)
+		return;
+	if (!p->log_eof || p->child.pidfd < 0) {
+		epoll_mod(p, p->log_fd, EPOLLIN | flag, &p->log_events);
+		return;
+	}
+	/*
+	 * After its end the lane reports a hang-up whether asked for or not:
+	 * it is in the set only while it is the flag.  A thread has no pidfd,
+	 * so there it stays: the thread's return follows at once.
+	 */
+	if (p->log_events == flag)
+		return;
+	op = flag == 0 ? EPOLL_CTL_DEL :
+	    p->log_events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+	if (epoll_ctl(p->epfd, op, p->log_fd, &ev) == 0)
+		p->log_events = flag;
 }
 
 void
@@ -273,8 +290,10 @@ work_on(struct mproc *p, const struct pollfd fds[SLOTS])
 {
 	uint64_t ticks;
 
+	/* A kick is the leader's, who says so by not leading any more. */
 	if (p->armed_ns != MPROC__NEVER &&
-	    mproc__now_ns() >= p->armed_ns) {
+	    mproc__now_ns() >= p->armed_ns &&
+	    !(p->leading && p->armed_ns == KICK)) {
 		(void)!read(p->timerfd, &ticks, sizeof(ticks));
 		p->armed_ns = MPROC__NEVER;
 	}
@@ -307,12 +326,15 @@ mproc__work(struct mproc *p)
 
 /* The leader's round: sleeps in poll with the lock released. */
 static void
-lead(struct mproc *p, int64_t deadline)
+lead(struct mproc *p, bool (*ready)(struct mproc *, void *), void *arg,
+    int64_t deadline)
 {
 	struct pollfd fds[SLOTS];
 	int timeout;
 
 	p->leading = true;
+	p->led_ready = ready;
+	p->led_arg = arg;
 	mproc__dispatch_logs(p);
 	prepare(p, fds);
 	fds[SLOT_TIMER].fd = p->timerfd;
@@ -323,8 +345,8 @@ lead(struct mproc *p, int64_t deadline)
 	pthread_mutex_unlock(&p->lock);
 	(void)poll(fds, SLOTS, timeout);
 	pthread_mutex_lock(&p->lock);
-	work_on(p, fds);
 	p->leading = false;
+	work_on(p, fds);
 }
 
 void
@@ -335,6 +357,9 @@ mproc__wake_waiters(struct mproc *p)
 	for (w = p->waiters; w != NULL; w = w->next)
 		if (w->ready(p, w->arg))
 			pthread_cond_signal(&w->cond);
+	/* Another thread's round may be what the leader polls for. */
+	if (p->leading && p->armed_ns != KICK && p->led_ready(p, p->led_arg))
+		settime(p, KICK);
 }
 
 static void
@@ -394,7 +419,7 @@ mproc__wait(struct mproc *p, bool (*ready)(struct mproc *, void *),
 			break;
 		}
 		if (!p->leading) {
-			lead(p, deadline);
+			lead(p, ready, arg, deadline);
 			continue;
 		}
 		if (!made)
