@@ -161,12 +161,44 @@ mproc_future_errmsg(struct mproc_future *f)
 	    f->text : "";
 }
 
+/* Watch what the owner has now, those besides that are watched already. */
+static int
+watch(struct mproc_future *f)
+{
+	struct pollfd fds[MPROC__FUTURE_POLLFDS];
+	struct epoll_event ev = { .events = 0 };
+	int i, n;
+
+	n = f->owner != NULL && !f->done ? f->ops->fds(f->owner, fds) : 0;
+	for (i = 0; i < n; i++) {
+		ev.events = (uint32_t)fds[i].events;
+		if (epoll_ctl(f->epfd, EPOLL_CTL_ADD, fds[i].fd, &ev) < 0 &&
+		    errno != EEXIST)
+			return mproc__fd_error(errno, "a future's "
+			    "descriptor");
+	}
+	return 0;
+}
+
+/*
+ * Without memory for it the descriptor is made readable for good: who polls
+ * it then looks at the future itself.
+ */
+void
+mproc__future_watch(struct mproc_future *f)
+{
+	struct itimerspec now = { .it_value.tv_nsec = 1 };
+
+	if (f->epfd >= 0 && watch(f) < 0)
+		(void)timerfd_settime(f->timerfd, TFD_TIMER_ABSTIME, &now,
+		    NULL);
+}
+
 static int
 make_fd(struct mproc_future *f)
 {
-	struct pollfd fds[MPROC__FUTURE_POLLFDS];
 	struct epoll_event ev = { .events = EPOLLIN };
-	int i, n, r;
+	int r;
 
 	if ((f->epfd = epoll_create1(EPOLL_CLOEXEC)) < 0)
 		return mproc__fd_error(errno, "a future's descriptor");
@@ -176,19 +208,15 @@ make_fd(struct mproc_future *f)
 		r = mproc__fd_error(errno, "a future's descriptor");
 		goto fail;
 	}
-	if (epoll_ctl(f->epfd, EPOLL_CTL_ADD, f->timerfd, &ev) < 0)
-		goto fail_errno;
-	n = f->owner != NULL && !f->done ? f->ops->fds(f->owner, fds) : 0;
-	for (i = 0; i < n; i++) {
-		ev.events = (uint32_t)fds[i].events;
-		if (epoll_ctl(f->epfd, EPOLL_CTL_ADD, fds[i].fd, &ev) < 0)
-			goto fail_errno;
+	if (epoll_ctl(f->epfd, EPOLL_CTL_ADD, f->timerfd, &ev) < 0) {
+		r = mproc__fd_error(errno, "a future's descriptor");
+		goto fail;
 	}
+	if ((r = watch(f)) < 0)
+		goto fail;
 	arm(f);
 	return 0;
 
-fail_errno:
-	r = -errno;
 fail:
 	mproc__close(f->epfd);
 	mproc__close(f->timerfd);

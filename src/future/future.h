@@ -57,6 +57,8 @@ void	mproc__future_init(struct mproc_future *,
  */
 void	mproc__future_complete(struct mproc_future *, int result,
 	    struct mproc_msg *reply, const char *text);
+/* The owner has more descriptors than before. */
+void	mproc__future_watch(struct mproc_future *);
 /* The owner now waits for other events of one of its descriptors. */
 void	mproc__future_events(struct mproc_future *, int fd, uint32_t events);
 /* Free what init and complete made, not the struct. */

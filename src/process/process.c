@@ -247,19 +247,15 @@ above(uint64_t n, int64_t limit)
 	return limit >= 0 && n > (uint64_t)limit - (uint64_t)(limit + 3) / 4;
 }
 
-/* A message leaves the inbox: its room goes back to the backend. */
-static void
-give_room(struct mproc *p, const struct mproc_msg *msg)
+void
+mproc__give_room(struct mproc *p, size_t size)
 {
 	struct mproc__page *page = p->page;
 
-	p->inbox_count--;
-	p->inbox_bytes -= mproc__msg_size(msg);
-	p->own.received++;
 	if (page == NULL)
 		return;
 	atomic_fetch_add(&page->taken, 1);
-	atomic_fetch_add(&page->taken_bytes, mproc__msg_size(msg));
+	atomic_fetch_add(&page->taken_bytes, size);
 	if (atomic_load(&page->backend_waiting) == 0)
 		return;
 	if (p->inbox != NULL && (above(p->inbox_count, p->opt.inbox_messages)
@@ -279,7 +275,10 @@ inbox_take(struct mproc *p)
 	if (p->inbox == NULL)
 		p->inbox_tail = NULL;
 	mproc__msg_set_next(msg, NULL);
-	give_room(p, msg);
+	p->inbox_count--;
+	p->inbox_bytes -= mproc__msg_size(msg);
+	p->own.received++;
+	mproc__give_room(p, mproc__msg_size(msg));
 	return msg;
 }
 

@@ -88,6 +88,8 @@ struct mproc {
 	int64_t		 armed_ns;	/* what timerfd is set to */
 	uint32_t	 data_events, control_events, log_events;
 	bool		 leading;	/* a thread polls, or is about to */
+	bool		 (*led_ready)(struct mproc *, void *arg);
+	void		*led_arg;	/* what the leader waits for */
 	uint32_t	 led_events;	/* data | control POLLOUT it polls for */
 	struct mproc__waiter *waiters;
 
@@ -126,6 +128,8 @@ int	mproc__enter(struct mproc *);
 void	mproc__leave(struct mproc *);
 /* Locked; lets go of the lock while log records go to the sinks. */
 void	mproc__dispatch_logs(struct mproc *);
+/* Locked: an emit of so many bytes is gone, its room is the backend's. */
+void	mproc__give_room(struct mproc *, size_t size);
 
 /* process_pump.c, all locked */
 /* Wait until ready(p, arg); 0 or -ETIMEDOUT. */
@@ -177,6 +181,8 @@ int64_t	mproc__futures_expire(struct mproc *);
 void	mproc__futures_fail(struct mproc *, int code, const char *text);
 /* What is waited for on a descriptor has changed. */
 void	mproc__futures_events(struct mproc *, int fd, uint32_t events);
+/* There are more descriptors than when they were asked for theirs. */
+void	mproc__futures_watch(struct mproc *);
 void	mproc__futures_done(struct mproc *);
 
 /* process_start.c, locked */
@@ -187,6 +193,11 @@ void	mproc__on_death(struct mproc *);
 
 /* process_stop.c, locked */
 int	mproc__stop_locked(struct mproc *);
+/*
+ * To wait for: has the generation ended that *arg (unsigned) names?  It may
+ * be dead and the next one alive before a thread that waits can look.
+ */
+bool	mproc__is_over(struct mproc *, void *generation);
 
 /*
  * For the context, which must not wait: send a ping (0 or -errno); when the

@@ -169,6 +169,17 @@ mproc__futures_events(struct mproc *p, int fd, uint32_t events)
 }
 
 void
+mproc__futures_watch(struct mproc *p)
+{
+	struct mproc_future *f;
+	size_t i;
+
+	for (i = 0; p->futures.count > 0 && i < p->futures.n_buckets; i++)
+		for (f = p->futures.bucket[i]; f != NULL; f = f->hash_next)
+			mproc__future_watch(f);
+}
+
+void
 mproc__futures_done(struct mproc *p)
 {
 	free(p->futures.bucket);

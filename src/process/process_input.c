@@ -173,7 +173,9 @@ on_emit(struct mproc *p, const struct mproc__frame *frame, const int *fds,
 		inbox_put(p, msg);
 		return;
 	} else {
-		p->own.emits_dropped++;	/* no memory for it */
+		/* no memory for it, or its descriptors were lost */
+		p->own.emits_dropped++;
+		mproc__give_room(p, frame->size);
 	}
 	while (n_fds > 0)
 		mproc__close(fds[--n_fds]);

@@ -104,6 +104,12 @@ open_page(struct mproc *p, int *ret_fd)
 	atomic_store(&p->page->row, MPROC__ROW_BOOT);
 	atomic_store(&p->page->log_level, (int32_t)p->opt.log_level);
 	atomic_store(&p->page->no_go, p->no_go);
+	/*
+	 * What the last generation left in the inbox takes room there, as if
+	 * it had been emitted by this one: emitted - taken wraps.
+	 */
+	atomic_store(&p->page->taken, -p->inbox_count);
+	atomic_store(&p->page->taken_bytes, -p->inbox_bytes);
 	return 0;
 }
 
@@ -260,21 +266,17 @@ not_begun(struct mproc *p, struct mproc__launch *l)
 	}
 }
 
-static bool
-is_dead(struct mproc *p, void *arg)
-{
-	(void)arg;
-	return p->status == MPROC_STATUS_DEAD;
-}
-
 /* Launched, but it cannot be watched or told what to do: it has to end. */
 static int
 undo(struct mproc *p, int r)
 {
+	unsigned generation = p->total.generation;
+
 	close_channel(&p->control);	/* so a thread ends, too */
 	p->control_eof = true;
 	(void)mproc__child_signal(&p->child, SIGKILL);
-	(void)mproc__wait(p, is_dead, NULL, mproc__deadline(UNDO_MS));
+	(void)mproc__wait(p, mproc__is_over, &generation,
+	    mproc__deadline(UNDO_MS));
 	return r;
 }
 
@@ -301,6 +303,7 @@ launch(struct mproc *p)
 	    (r = mproc__epoll_add(p, p->child.pidfd)) < 0) ||
 	    (r = send_go(p)) < 0)
 		return undo(p, r);
+	mproc__futures_watch(p);
 	mproc__interest(p);
 	return 0;
 }
@@ -328,10 +331,13 @@ is_settled(struct mproc *p, void *arg)
 static int
 failed_start(struct mproc *p, int r)
 {
-	if (r == -ETIMEDOUT || mproc__wait(p, is_dead, NULL,
+	unsigned generation = p->total.generation;
+
+	if (r == -ETIMEDOUT || mproc__wait(p, mproc__is_over, &generation,
 	    mproc__deadline(p->opt.stop_grace_ms)) < 0) {
 		(void)mproc__child_signal(&p->child, SIGKILL);
-		(void)mproc__wait(p, is_dead, NULL, mproc__deadline(UNDO_MS));
+		(void)mproc__wait(p, mproc__is_over, &generation,
+		    mproc__deadline(UNDO_MS));
 	}
 	if (r == -ETIMEDOUT)
 		return mproc__err(r, "%s was not ready within %d ms", p->name,

@@ -44,8 +44,12 @@ void
 mproc__stats_add(struct mproc *p, struct mproc_stats *s)
 {
 	const struct mproc_stats *own = &p->own;
+	uint64_t before = s->emitted;
 
 	s->in_flight += add_page(p, s);
+	/* what we had to drop does not count as emitted */
+	s->emitted -= own->emits_dropped < s->emitted - before ?
+	    own->emits_dropped : s->emitted - before;
 	s->sent += p->gen_sent + own->sent;
 	s->dropped_overflow += own->dropped_overflow;
 	s->late += own->late;

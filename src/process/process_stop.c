@@ -24,11 +24,11 @@
 
 #define KILL_MS		1000	/* SIGKILL works at once, or not at all */
 
-static bool
-is_dead(struct mproc *p, void *arg)
+bool
+mproc__is_over(struct mproc *p, void *generation)
 {
-	(void)arg;
-	return p->status == MPROC_STATUS_DEAD;
+	return p->status == MPROC_STATUS_DEAD ||
+	    p->total.generation != *(unsigned *)generation;
 }
 
 static bool
@@ -69,13 +69,15 @@ mproc_request_stop(struct mproc *p)
 int
 mproc_wait_stop(struct mproc *p, int timeout_ms)
 {
+	unsigned generation;
 	int r;
 
 	if ((r = mproc__enter(p)) < 0)
 		return r;
+	generation = p->total.generation;
 	if (p->status == MPROC_STATUS_NEW)
 		r = mproc__err(-ENOTCONN, "%s was not started", p->name);
-	else if ((r = mproc__wait(p, is_dead, NULL,
+	else if ((r = mproc__wait(p, mproc__is_over, &generation,
 	    mproc__deadline(timeout_ms))) < 0)
 		mproc__err(r, "%s still runs after %d ms", p->name,
 		    timeout_ms);
@@ -94,13 +96,15 @@ rung_term(struct mproc *p)
 static int
 ladder(struct mproc *p, int64_t grace, int64_t term, int64_t kill)
 {
-	if (mproc__wait(p, is_dead, NULL, grace) == 0)
+	unsigned generation = p->total.generation;
+
+	if (mproc__wait(p, mproc__is_over, &generation, grace) == 0)
 		return 0;
 	rung_term(p);
-	if (mproc__wait(p, is_dead, NULL, term) == 0)
+	if (mproc__wait(p, mproc__is_over, &generation, term) == 0)
 		return 0;
 	(void)mproc__child_signal(&p->child, SIGKILL);
-	if (mproc__wait(p, is_dead, NULL, kill) == 0)
+	if (mproc__wait(p, mproc__is_over, &generation, kill) == 0)
 		return 0;
 	return mproc__err(-ETIMEDOUT, "%s does not end: it is a thread in a "
 	    "handler, or its process cannot be interrupted", p->name);
@@ -178,16 +182,18 @@ mproc_stop_all(struct mproc *const *list, int n)
 int
 mproc_kill(struct mproc *p)
 {
+	unsigned generation;
 	int r;
 
 	if ((r = mproc__enter(p)) < 0)
 		return r;
+	generation = p->total.generation;
 	if (is_live(p)) {
 		r = mproc__child_signal(&p->child, SIGKILL);
 		if (r == -ESRCH)
 			r = 0;	/* dead already, only not seen yet */
 		if (r == 0)
-			r = mproc__wait(p, is_dead, NULL,
+			r = mproc__wait(p, mproc__is_over, &generation,
 			    mproc__deadline(KILL_MS));
 		if (r < 0)
 			mproc__err(r, "%s cannot be killed%s", p->name,
@@ -237,30 +243,38 @@ ping_locked(struct mproc *p)
 	    MPROC_SCHEMA(ctl_ping), &(struct ctl_ping){ });
 }
 
+struct ping {
+	uint64_t id;
+	unsigned generation;
+};
+
 static bool
 is_ponged(struct mproc *p, void *arg)
 {
-	return p->pong_id >= *(uint64_t *)arg ||
-	    p->status == MPROC_STATUS_DEAD;
+	struct ping *ping = arg;
+
+	return mproc__is_over(p, &ping->generation) ||
+	    p->pong_id >= ping->id;
 }
 
 int
 mproc_ping(struct mproc *p, int timeout_ms)
 {
-	uint64_t id;
+	struct ping ping;
 	int r;
 
 	if ((r = mproc__enter(p)) < 0)
 		return r;
 	if ((r = ping_locked(p)) == 0) {
-		id = p->ping_id;
-		r = mproc__wait(p, is_ponged, &id,
+		ping = (struct ping){ p->ping_id, p->total.generation };
+		r = mproc__wait(p, is_ponged, &ping,
 		    mproc__deadline(timeout_ms));
 		if (r < 0)
 			mproc__err(r, "%s did not answer a ping within %d ms",
 			    p->name, timeout_ms);
-		else if (p->pong_id < id)
-			r = mproc__err(-EPIPE, "%s is dead: %s", p->name,
+		else if (p->pong_id < ping.id ||
+		    p->total.generation != ping.generation)
+			r = mproc__err(-EPIPE, "%s died: %s", p->name,
 			    p->death_text);
 	}
 	mproc__leave(p);

@@ -7,3 +7,7 @@ CHAOS_LDADD = tests/chaos/libvictim.la $(TEST_LDADD)
 check_PROGRAMS += tests/chaos/kill_test
 tests_chaos_kill_test_SOURCES = %D%/kill_test.c
 tests_chaos_kill_test_LDADD = $(CHAOS_LDADD)
+
+check_PROGRAMS += tests/chaos/restart_test
+tests_chaos_restart_test_SOURCES = %D%/restart_test.c
+tests_chaos_restart_test_LDADD = $(CHAOS_LDADD)
