@@ -1,10 +1,6 @@
-# Benchmarks are EXTRA_PROGRAMS: never in `make check`, run by `make bench`.
-bench_programs =
+# `make bench`: never part of `make check`. One line a number, from
+# tools/mproc-bench, which measures the library and its rivals in one run.
+BENCH_FLAGS =
 
-EXTRA_PROGRAMS += $(bench_programs)
-CLEANFILES += $(bench_programs)
-BENCH_LDADD = libmproc.la
-
-bench: $(bench_programs)
-	@for b in $(bench_programs); do ./$$b || exit 1; done
-.PHONY: bench
+bench: all
+	tools/mproc-bench/mproc-bench $(BENCH_FLAGS)

@@ -44,7 +44,6 @@ if FUZZERS
 EXTRA_PROGRAMS += $(fuzzers)
 CLEANFILES += $(fuzzers)
 fuzzers: $(fuzzers)
-.PHONY: fuzzers
 endif
 
 EXTRA_DIST += %D%/corpus

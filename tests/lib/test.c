@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 static struct CMUnitTest current;
@@ -49,6 +50,8 @@ test_run(const struct CMUnitTest *tests, size_t n)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (getenv("TEST_FILTER") != NULL)
 		cmocka_set_test_filter(getenv("TEST_FILTER"));
+	if (getenv("TEST_SKIP") != NULL)
+		cmocka_set_skip_filter(getenv("TEST_SKIP"));
 	if ((wrapped = calloc(n, sizeof(*wrapped))) == NULL)
 		return EXIT_FAILURE;
 	for (i = 0; i < n; i++) {
@@ -61,6 +64,14 @@ test_run(const struct CMUnitTest *tests, size_t n)
 	r = _cmocka_run_group_tests("tests", wrapped, n, NULL, NULL);
 	free(wrapped);
 	return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+bool
+test_on_valgrind(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+
+	return preload != NULL && strstr(preload, "vgpreload") != NULL;
 }
 
 int64_t

@@ -11,8 +11,8 @@
  *  3. To make allocations and system calls fail, see test_fail_alloc() and
  *     test_fail_sys().
  *
- * The environment variable TEST_FILTER (as cmocka_set_test_filter, with *
- * and ?) picks tests.  The time limit is the harness's, see tests/local.mk.
+ * The environment variables TEST_FILTER and TEST_SKIP (a name with * and ?)
+ * pick tests and leave tests out.  The time limit is the harness's, see tests/local.mk.
  */
 #ifndef MPROC_TESTS_TEST_H
 #define MPROC_TESTS_TEST_H
@@ -81,6 +81,11 @@ void test_alloc_mark(void);
 int test_open_fds(void);
 /* Wait for events (as POLLIN) on fd, up to ms: the revents, 0 = timed out. */
 int test_poll(int fd, int events, int ms);
+/*
+ * Does valgrind run this?  Descriptors at the limit behave otherwise there,
+ * and /proc/self/exe, which is what a spawned process executes, is valgrind.
+ */
+bool test_on_valgrind(void);
 /* CLOCK_MONOTONIC in milliseconds. */
 int64_t test_now_ms(void);
 
