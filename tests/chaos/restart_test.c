@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "process/process.h"
@@ -181,6 +182,15 @@ two_wait(void *arg)
 	return both;
 }
 
+static bool
+is_acting(void *arg)
+{
+	struct mproc_activity a;
+
+	assert_int_equal(mproc_activity(arg, &a), 0);
+	return strcmp(a.command, "act") == 0;
+}
+
 /* Kill it, take in the death, and start again before others can look. */
 static void
 replace(struct mproc *p)
@@ -215,6 +225,7 @@ waits_end_with_their_generation(void **state)
 			assert_int_equal(mproc_start(w[0].p), 0);
 		assert_int_equal(mproc_send(w[0].p, victim_act,
 		    .point = IN_HANDLER), 0);
+		assert_true(chaos_await(is_acting, w[0].p));
 		for (j = 0; j < 2; j++) {
 			w[j].wait = waits[i];
 			assert_int_equal(pthread_create(&thread[j], NULL,
