@@ -1,7 +1,18 @@
 # Manual pages: mdoc, checked by `./dev lint man`.
 dist_man_MANS += \
+	%D%/mproc-bench.1 \
+	%D%/mproc.3 \
+	%D%/mproc_backend.3 \
+	%D%/mproc_class.3 \
 	%D%/mproc_context.3 \
-	%D%/mproc_log.3
+	%D%/mproc_error.3 \
+	%D%/mproc_future.3 \
+	%D%/mproc_log.3 \
+	%D%/mproc_message.3 \
+	%D%/mproc_process.3 \
+	%D%/mproc_shm.3 \
+	%D%/mproc_sync.3 \
+	%D%/mproc_value.3
 
 # The other documents, installed beside the README.
 dist_doc_DATA += \

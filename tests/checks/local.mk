@@ -1,6 +1,7 @@
 check_scripts = \
 	%D%/headers.sh \
 	%D%/layers.sh \
+	%D%/man.sh \
 	%D%/symbols.sh \
 	%D%/tree.sh \
 	%D%/tutorial.sh
