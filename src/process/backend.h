@@ -83,6 +83,7 @@ struct mproc__core {
 
 	/* the loop */
 	int		 epfd, wake_fd, timerfd; /* timerfd: once fd is used */
+	int64_t		 armed_ns;	/* what timerfd is set to, 0: not */
 	uint32_t	 data_events, control_events;
 	struct mproc__watch *watches;
 	struct mproc__timer *timers, *running;
@@ -116,8 +117,6 @@ void	mproc__loop_interest(struct mproc__core *);
 /* One turn: wait at most to the deadline; things done. */
 int	mproc__turn(struct mproc__core *, int64_t deadline);
 bool	mproc__loop_ended(struct mproc__core *);
-/* Write all that is queued, waiting for the frontend to take it. */
-void	mproc__flush_all(struct mproc__core *);
 
 /* backend_message.c */
 int	mproc__dispatch(struct mproc__core *, struct mproc__frame *);
@@ -126,6 +125,10 @@ void	mproc__cancel_deferred(struct mproc__core *);
 void	mproc__drop_rest(struct mproc__core *);
 
 /* backend_send.c */
+/* The kernel refuses descriptors or memory: retry after MPROC__RETRY_MS. */
+bool	mproc__output_blocked(struct mproc__core *);
+/* Write all that is queued, waiting for the frontend to take it. */
+void	mproc__flush_all(struct mproc__core *);
 int	mproc__answer_error(struct mproc_request *, int code,
 	    const char *text);
 /* The reply of a handler that has none. */

@@ -269,6 +269,7 @@ on_event(struct mproc__core *core, const struct epoll_event *ev)
 		(void)!read(core->wake_fd, &n, sizeof(n));
 	} else if (tag == &core->timerfd) {
 		(void)!read(core->timerfd, &n, sizeof(n));
+		core->armed_ns = 0;
 	} else {
 		return run_watch(core, tag, ev->events);
 	}
@@ -286,21 +287,32 @@ timer_link(struct mproc__core *core, struct mproc__timer *t)
 	*at = t;
 }
 
-/* The timerfd stands in the epoll set for a loop of the class's own. */
+/*
+ * The timerfd stands in the epoll set for a loop of the class's own.  It is
+ * due at once when there is something to do that no other descriptor tells
+ * of: messages that are read already, and the end of the loop.
+ */
 static void
 arm(struct mproc__core *core)
 {
 	struct itimerspec spec = { .it_value.tv_nsec = 0 };
-	int64_t when;
+	int64_t when = 0;
 
 	if (core->timerfd < 0)
 		return;
-	if (core->timers != NULL) {
-		when = core->timers->when;
-		spec.it_value.tv_sec = when / 1000000000;
-		spec.it_value.tv_nsec = when % 1000000000 + 1;
-	}
-	(void)timerfd_settime(core->timerfd, TFD_TIMER_ABSTIME, &spec, NULL);
+	if (mproc__channel_ready(core->data) || mproc__loop_ended(core))
+		when = 1;
+	else if (core->timers != NULL)
+		when = core->timers->when + 1;
+	if (when != 1 && mproc__output_blocked(core))
+		when = mproc__deadline(MPROC__RETRY_MS);
+	if (when == core->armed_ns)
+		return;
+	spec.it_value.tv_sec = when / 1000000000;
+	spec.it_value.tv_nsec = when % 1000000000;
+	if (timerfd_settime(core->timerfd, TFD_TIMER_ABSTIME, &spec, NULL)
+	    == 0)
+		core->armed_ns = when;
 }
 
 /*
@@ -342,13 +354,6 @@ timers(struct mproc__core *core)
 	return n;
 }
 
-static bool
-is_blocked(struct mproc__core *core)
-{
-	return mproc__channel_blocked(core->data) ||
-	    mproc__channel_blocked(core->control);
-}
-
 /* Descriptors: wait for them until the deadline. */
 static int
 events(struct mproc__core *core, int64_t deadline)
@@ -358,13 +363,13 @@ events(struct mproc__core *core, int64_t deadline)
 
 	if (core->timers != NULL)
 		deadline = mproc__min_deadline(deadline, core->timers->when);
-	if (is_blocked(core))	/* look again soon */
+	if (mproc__output_blocked(core)) /* look again soon */
 		deadline = mproc__min_deadline(deadline,
 		    mproc__deadline(MPROC__RETRY_MS));
 	n = epoll_wait(core->epfd, ev, EVENTS, mproc__remaining_ms(deadline));
 	for (i = 0; i < n; i++)
 		done += on_event(core, &ev[i]);
-	if (is_blocked(core)) {
+	if (mproc__output_blocked(core)) {
 		(void)mproc__channel_flush(core->data);
 		(void)mproc__channel_flush(core->control);
 	}
@@ -392,16 +397,11 @@ mproc__turn(struct mproc__core *core, int64_t deadline)
 	return done;
 }
 
-int
-mproc_poll_once(struct mproc_backend *base, int timeout_ms)
+static int
+poll_once(struct mproc__core *core, int64_t deadline)
 {
-	struct mproc__core *core = mproc__core_of(base);
-	int64_t deadline = mproc__deadline(timeout_ms);
 	int n;
 
-	if (core->in_handler)
-		return mproc__err(-EDEADLK, "mproc_poll_once inside a "
-		    "handler or callback of %s", core->name);
 	do {
 		if (control_waits(core))
 			mproc__poll_control(core);
@@ -410,6 +410,20 @@ mproc_poll_once(struct mproc_backend *base, int timeout_ms)
 		n = mproc__turn(core, deadline);
 	} while (n == 0 && mproc__now_ns() < deadline);
 	return n == 0 && mproc__loop_ended(core) ? -ESHUTDOWN : n;
+}
+
+int
+mproc_poll_once(struct mproc_backend *base, int timeout_ms)
+{
+	struct mproc__core *core = mproc__core_of(base);
+	int n;
+
+	if (core->in_handler)
+		return mproc__err(-EDEADLK, "mproc_poll_once inside a "
+		    "handler or callback of %s", core->name);
+	n = poll_once(core, mproc__deadline(timeout_ms));
+	arm(core);
+	return n;
 }
 
 int
@@ -429,6 +443,7 @@ mproc_quit(struct mproc_backend *base, int code)
 
 	core->quitting = true;
 	core->exit_code = code & 0xff;
+	arm(core);
 }
 
 int
@@ -545,35 +560,4 @@ mproc_timer_cancel(struct mproc_backend *base, int id)
 		return 0;
 	}
 	return mproc__err(-ENOENT, "no timer %d", id);
-}
-
-/*
- * The last of the output: the frontend takes it whenever it calls into the
- * library, so this waits as long as there is a frontend.  Not even SIGTERM
- * ends it: what was sent is not lost to an orderly end.
- */
-void
-mproc__flush_all(struct mproc__core *core)
-{
-	struct pollfd fds[3];
-	int data, control;
-
-	for (;;) {
-		data = mproc__channel_flush(core->data);
-		control = mproc__channel_flush(core->control);
-		if ((data <= 0 && control <= 0) || core->frontend_gone)
-			return;
-		fds[0] = (struct pollfd){ mproc__channel_fd(core->data),
-		    data > 0 && !is_blocked(core) ? POLLOUT : 0, 0 };
-		fds[1] = (struct pollfd){ mproc__channel_fd(core->control),
-		    control > 0 && !is_blocked(core) ? POLLIN | POLLOUT :
-		    POLLIN, 0 };
-		fds[2] = (struct pollfd){ core->boot.parent_pidfd, POLLIN,
-		    0 };
-		(void)poll(fds, 3, is_blocked(core) ? MPROC__RETRY_MS : -1);
-		if (fds[1].revents & POLLIN)
-			mproc__poll_control(core);
-		if (fds[2].revents)
-			return;
-	}
 }

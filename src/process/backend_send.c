@@ -82,12 +82,28 @@ fits(struct mproc__core *core)
 	    (core->inbox_bytes < 0 || bytes < (uint64_t)core->inbox_bytes);
 }
 
-/* Wait for the frontend to receive; its doorbell comes by control. */
+bool
+mproc__output_blocked(struct mproc__core *core)
+{
+	return mproc__channel_blocked(core->data) ||
+	    mproc__channel_blocked(core->control);
+}
+
+static bool
+is_terminated(struct mproc__core *core)
+{
+	return !core->boot.is_thread && mproc__term.requested;
+}
+
+/*
+ * Wait for the frontend to receive; its doorbell comes by control.  After
+ * SIGTERM it does not: it stops us, so that this handler has to return.
+ */
 static int
 wait_room(struct mproc__core *core)
 {
 	int64_t deadline = mproc__deadline(core->block_ms);
-	struct pollfd fds[3];
+	struct pollfd fds[4];
 	bool blocked;
 
 	for (;;) {
@@ -96,7 +112,7 @@ wait_room(struct mproc__core *core)
 			return 0;
 		if (core->frontend_gone || mproc__term.orphaned)
 			return -EPIPE;
-		if (mproc__now_ns() >= deadline)
+		if (mproc__now_ns() >= deadline || is_terminated(core))
 			return -ETIMEDOUT;
 		(void)mproc__channel_flush(core->data);
 		(void)mproc__channel_flush(core->control);
@@ -108,7 +124,8 @@ wait_room(struct mproc__core *core)
 		    POLLOUT : 0, 0 };
 		fds[2] = (struct pollfd){ core->boot.parent_pidfd, POLLIN,
 		    0 };
-		(void)poll(fds, 3, blocked ? MPROC__RETRY_MS :
+		fds[3] = (struct pollfd){ core->wake_fd, POLLIN, 0 };
+		(void)poll(fds, 4, blocked ? MPROC__RETRY_MS :
 		    mproc__remaining_ms(deadline));
 		mproc__poll_control(core);
 		if (fds[2].revents != 0)
@@ -441,4 +458,35 @@ mproc_log(struct mproc_backend *base, enum mproc_level level,
 	vlog(mproc__core_of(base), level, fmt, ap);
 	va_end(ap);
 	errno = saved;
+}
+
+/*
+ * The last of the output: the frontend takes it whenever it calls into the
+ * library, so this waits as long as there is a frontend.  Not even SIGTERM
+ * ends it: what was sent is not lost to an orderly end.
+ */
+void
+mproc__flush_all(struct mproc__core *core)
+{
+	struct pollfd fds[3];
+	int data, control;
+
+	for (;;) {
+		data = mproc__channel_flush(core->data);
+		control = mproc__channel_flush(core->control);
+		if ((data <= 0 && control <= 0) || core->frontend_gone)
+			return;
+		fds[0] = (struct pollfd){ mproc__channel_fd(core->data),
+		    data > 0 && !mproc__output_blocked(core) ? POLLOUT : 0, 0 };
+		fds[1] = (struct pollfd){ mproc__channel_fd(core->control),
+		    control > 0 && !mproc__output_blocked(core) ? POLLIN | POLLOUT :
+		    POLLIN, 0 };
+		fds[2] = (struct pollfd){ core->boot.parent_pidfd, POLLIN,
+		    0 };
+		(void)poll(fds, 3, mproc__output_blocked(core) ? MPROC__RETRY_MS : -1);
+		if (fds[1].revents & POLLIN)
+			mproc__poll_control(core);
+		if (fds[2].revents)
+			return;
+	}
 }
