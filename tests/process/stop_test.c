@@ -427,6 +427,25 @@ stop_with_a_full_inbox(void **state)
 	fix_finish(p);
 }
 
+/* The handler waits for room longer than the ladder does; it gives way. */
+static void
+a_full_inbox_does_not_cost_post_run(void **state)
+{
+	const char *path = fix_path();
+	struct mproc *p = fix_start(state, (struct mproc_options){
+	    .stop_grace_ms = 300, .inbox_messages = 10, .block_ms = SOON,
+	    .args = MPROC_PACK(probe_start, .post = path) });
+	int64_t last = 0;
+
+	assert_int_equal(mproc_send(p, probe_emit, .count = 100), 0);
+	assert_int_equal(mproc_stop(p), 0);
+	assert_int_equal(mproc_death(p)->signal, 0);
+	assert_true(fix_exists(path));
+	assert_int_equal(fix_receive_all(p, &last), 10);
+	unlink(path);
+	fix_finish(p);
+}
+
 /* A thread cannot be killed; what it cannot be made to do is said. */
 static void
 vk30_a_thread_that_does_not_end(void **state)
@@ -525,6 +544,7 @@ main(int argc, char **argv)
 		FIX_PROCESSES(flooding_and_never_blocked),
 		FIX_ALL(stop_before_receive),
 		FIX_ALL(stop_with_a_full_inbox),
+		FIX_PROCESSES(a_full_inbox_does_not_cost_post_run),
 		FIX_ONE(vk30_a_thread_that_does_not_end, 3, "thread"),
 		FIX_ONE(vk30_a_thread_is_abandoned_by_free, 3, "thread"),
 		FIX_PROCESSES(all_who_wait_hear_of_the_end),
