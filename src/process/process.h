@@ -104,9 +104,11 @@ struct mproc {
 	struct mproc_msg *inbox, *inbox_tail;
 	uint64_t	 inbox_count;
 	uint64_t	 inbox_bytes;
+	uint64_t	 gen_emits;	/* that came, of this generation */
 
 	/* log records that wait for unlocking */
 	struct mproc__log_item *logs, *logs_tail;
+	size_t		 logs_bytes;
 	bool		 dispatching;
 
 	/* pings */

@@ -20,6 +20,7 @@
 #include "process/process.h"
 
 #define LOGS_A_ROUND	256
+#define LOGS_BYTES	((size_t)8 << 20)	/* that wait for the sinks */
 
 struct mproc__capture {
 	struct mproc__lines	lines[2];	/* stdout, stderr */
@@ -168,15 +169,18 @@ on_emit(struct mproc *p, const struct mproc__frame *frame, const int *fds,
 
 	if (inbox_overrun(p)) {
 		mproc__fault(p, "it emits beyond the inbox", -EPROTO);
-	} else if (mproc__msg_copy(frame->data, frame->size, fds, n_fds,
+		goto out;
+	}
+	p->gen_emits++;
+	if (mproc__msg_copy(frame->data, frame->size, fds, n_fds,
 	    &msg) == 0) {
 		inbox_put(p, msg);
 		return;
-	} else {
-		/* no memory for it, or its descriptors were lost */
-		p->own.emits_dropped++;
-		mproc__give_room(p, frame->size);
 	}
+	/* no memory for it, or its descriptors were lost */
+	p->own.emits_dropped++;
+	mproc__give_room(p, frame->size);
+out:
 	while (n_fds > 0)
 		mproc__close(fds[--n_fds]);
 }
@@ -257,14 +261,19 @@ mproc__read_data(struct mproc *p)
 		end_of(p, p->data, &p->data_eof, n < 0 ? n : r);
 }
 
-/* Keep a record for the time when the lock is free; false: no memory. */
+/*
+ * Keep a record for the time when the lock is free; false: no memory, or
+ * there are too many, because a sink in another thread is slow.
+ */
 static bool
 log_keep(struct mproc *p, const uint8_t *data, size_t size)
 {
 	struct mproc__log_item *item;
 
-	if ((item = malloc(sizeof(*item) + size)) == NULL)
+	if (p->logs_bytes > LOGS_BYTES ||
+	    (item = malloc(sizeof(*item) + size)) == NULL)
 		return false;
+	p->logs_bytes += sizeof(*item) + size;
 	item->next = NULL;
 	item->size = size;
 	memcpy(item->data, data, size);

@@ -191,6 +191,7 @@ mproc__dispatch_logs(struct mproc *p)
 		p->dispatching = true;
 		item = p->logs;
 		p->logs = p->logs_tail = NULL;
+		p->logs_bytes = 0;
 		pthread_mutex_unlock(&p->lock);
 		for (; item != NULL; item = next) {
 			next = item->next;

@@ -22,6 +22,18 @@ claim(uint64_t *left, _Atomic uint64_t *word)
 	return n;
 }
 
+/* Another claim: no less than what came, no more than what there is room for */
+static uint64_t
+emitted(struct mproc *p)
+{
+	uint64_t n = mproc__page_get(&p->page->emitted), most;
+
+	if (n < p->gen_emits)
+		return p->gen_emits;
+	most = p->gen_emits + (uint64_t)p->opt.inbox_messages + 1;
+	return p->opt.inbox_messages >= 0 && n > most ? most : n;
+}
+
 static uint64_t
 add_page(struct mproc *p, struct mproc_stats *s)
 {
@@ -34,7 +46,7 @@ add_page(struct mproc *p, struct mproc_stats *s)
 	s->failed += claim(&left, &page->failed);
 	s->expired += claim(&left, &page->expired);
 	s->dropped_stop += claim(&left, &page->dropped_stop);
-	s->emitted += mproc__page_get(&page->emitted);
+	s->emitted += emitted(p);
 	s->emits_dropped += mproc__page_get(&page->emits_dropped);
 	s->logs_dropped += mproc__page_get(&page->logs_dropped);
 	return left;
@@ -67,7 +79,7 @@ mproc__stats_close(struct mproc *p)
 	p->total.dropped_dead += p->total.in_flight;
 	p->total.in_flight = 0;
 	memset(&p->own, 0, sizeof(p->own));
-	p->gen_sent = p->gen_bytes = p->gen_frames = 0;
+	p->gen_sent = p->gen_bytes = p->gen_frames = p->gen_emits = 0;
 }
 
 int

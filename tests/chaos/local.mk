@@ -11,3 +11,8 @@ tests_chaos_kill_test_LDADD = $(CHAOS_LDADD)
 check_PROGRAMS += tests/chaos/restart_test
 tests_chaos_restart_test_SOURCES = %D%/restart_test.c
 tests_chaos_restart_test_LDADD = $(CHAOS_LDADD)
+
+check_PROGRAMS += tests/chaos/hostile_test
+tests_chaos_hostile_test_SOURCES = %D%/hostile_test.c %D%/hostile.c \
+	%D%/hostile.h
+tests_chaos_hostile_test_LDADD = $(CHAOS_LDADD)
