@@ -470,20 +470,21 @@ mproc__flush_all(struct mproc__core *core)
 {
 	struct pollfd fds[3];
 	int data, control;
+	bool blocked;
 
 	for (;;) {
 		data = mproc__channel_flush(core->data);
 		control = mproc__channel_flush(core->control);
 		if ((data <= 0 && control <= 0) || core->frontend_gone)
 			return;
+		blocked = mproc__output_blocked(core);
 		fds[0] = (struct pollfd){ mproc__channel_fd(core->data),
-		    data > 0 && !mproc__output_blocked(core) ? POLLOUT : 0, 0 };
+		    data > 0 && !blocked ? POLLOUT : 0, 0 };
 		fds[1] = (struct pollfd){ mproc__channel_fd(core->control),
-		    control > 0 && !mproc__output_blocked(core) ? POLLIN | POLLOUT :
-		    POLLIN, 0 };
+		    control > 0 && !blocked ? POLLIN | POLLOUT : POLLIN, 0 };
 		fds[2] = (struct pollfd){ core->boot.parent_pidfd, POLLIN,
 		    0 };
-		(void)poll(fds, 3, mproc__output_blocked(core) ? MPROC__RETRY_MS : -1);
+		(void)poll(fds, 3, blocked ? MPROC__RETRY_MS : -1);
 		if (fds[1].revents & POLLIN)
 			mproc__poll_control(core);
 		if (fds[2].revents)
