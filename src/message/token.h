@@ -66,10 +66,11 @@ mproc__token(const uint8_t *p, const uint8_t *end, struct mproc__token *t)
 }
 
 /*
- * Walk over one whole value, at most `depth` containers deep.  *items counts
- * down over calls.  0 and *p behind it, or -EBADMSG, -EMSGSIZE with a text.
+ * Walk over one whole value, at most `depth_max` containers deep.  *items
+ * counts down over calls.  0 and *at behind it, or -EBADMSG, -EMSGSIZE with a
+ * text.
  */
-int	mproc__scan(const uint8_t **p, const uint8_t *end, int depth,
+int	mproc__scan(const uint8_t **at, const uint8_t *end, int depth_max,
 	    uint32_t *items);
 
 /* What people call the type of a token: an extension of ours is "fd". */

@@ -199,9 +199,9 @@ main(int argc, char **argv)
 {
 	struct plan plan = { .rounds = 5, .trips = 20000, .casts = 500000,
 	    .bytes = 1LL << 30, .starts = 300, .idle = 20 };
-	int c, i, r;
+	int c, i;
 
-	if ((r = mproc_init(argc, argv)) < 0)
+	if (mproc_init(argc, argv) < 0)
 		errx(1, "mproc_init: %s", mproc_errmsg(NULL));
 	while ((c = getopt(argc, argv, "qr:")) != -1) {
 		if (c == 'q')
@@ -209,7 +209,7 @@ main(int argc, char **argv)
 			    .casts = 5000, .bytes = 8 << 20, .starts = 5,
 			    .idle = 2 };
 		else if (c == 'r')
-			plan.rounds = atoi(optarg);
+			plan.rounds = (int)strtol(optarg, NULL, 10);
 		else
 			usage();
 	}
@@ -219,7 +219,7 @@ main(int argc, char **argv)
 		if (isatty(STDERR_FILENO))
 			(void)fprintf(stderr, "\rround %d of %d", i + 1,
 			    plan.rounds);
-		if ((r = measure(&plan)) < 0)
+		if (measure(&plan) < 0)
 			return 1;
 	}
 	if (isatty(STDERR_FILENO))
