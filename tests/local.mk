@@ -35,6 +35,7 @@ include %D%/process/local.mk
 include %D%/future/local.mk
 include %D%/context/local.mk
 include %D%/chaos/local.mk
+include %D%/examples/local.mk
 include %D%/fuzz/local.mk
 include %D%/checks/local.mk
 TESTS += $(check_PROGRAMS)
