@@ -17,6 +17,7 @@ dist_man_MANS += \
 # The other documents, installed beside the README.
 dist_doc_DATA += \
 	%D%/architecture.md \
+	%D%/coming-from.md \
 	%D%/errors.md \
 	%D%/tutorial.md \
 	%D%/wire-format.md

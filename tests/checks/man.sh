@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# man.sh - the manual pages and the headers name the same things: every
-# exported function, every public macro and every option is in some page, and
-# every function and macro that a page names exists.
+# man.sh - the documents and the headers name the same things: every exported
+# function, every public macro and every option is in some manual page, and
+# every function and macro that a page or another document names exists.
 . "${top_srcdir:-.}/tests/checks/lib.sh"
 
 pages=("$top_srcdir"/doc/*.3)
@@ -38,6 +38,14 @@ while read -r name; do
 	    fault "$name: named in a page, in no header"
 done < <(sed -nE 's/^\.(Fn|Nm|Dv|It Dv|It Fn) ((mproc|MPROC)_[A-Za-z0-9_]+).*/\2/p' \
     "${pages[@]}" | sort -u)
+
+# In the others a function has parentheses, and a constant capitals.
+while read -r name; do
+	grep -qx "$name" <<<"$exists" ||
+	    fault "$name: named in a document, in no header"
+done < <(grep -ohE '\bmproc_[a-z0-9_]+\(|\bMPROC_[A-Z0-9_]+\b' \
+    "$top_srcdir"/doc/*.md "$top_srcdir/README.md" | tr -d '(' |
+    grep -vE '^(mproc|MPROC)__' | sort -u)
 
 # Every member of struct mproc_options is a row of mproc.3.
 while read -r option; do
