@@ -50,7 +50,7 @@ mproc__writer_room(struct mproc__writer *w, size_t n)
 	if (mproc__buf_reserve(w->buf, n) == NULL)
 		return -1;
 	open_room(w);
-	return 0;
+	return w->at != NULL ? 0 : -1;	/* never NULL, as an analyser sees */
 }
 
 int
