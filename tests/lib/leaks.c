@@ -239,3 +239,12 @@ test_leaks_after(void)
 	remove_children();
 	return n;
 }
+
+int
+test_open_fds(void)
+{
+	static struct names fds;
+
+	list("/proc/self/fd", &fds);
+	return fds.n;
+}
