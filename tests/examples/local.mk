@@ -1,6 +1,8 @@
 # The examples do what their .expected files say; digest does what
 # sha256sum(1) does, also when it is interrupted or its processes die.
-check_PROGRAMS += tests/examples/pty
+EXTRA_PROGRAMS += tests/examples/pty
+check_SCRIPTS += tests/examples/pty$(EXEEXT)
+CLEANFILES += tests/examples/pty$(EXEEXT)
 tests_examples_pty_SOURCES = %D%/pty.c
 
 TESTS += %D%/run.sh
