@@ -191,7 +191,8 @@ mproc__channel_fill(struct mproc__channel *ch)
 		if (n > 0)
 			total += (size_t)n;
 		/* A short read has emptied the socket, or met descriptors. */
-	} while (n == asked && total < FILL_MAX && !mproc__channel_ready(ch));
+	} while (n > 0 && n == asked && total < FILL_MAX &&
+	    !mproc__channel_ready(ch));
 	return total > 0 ? (int)total : n;
 }
 
