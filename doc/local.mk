@@ -19,5 +19,6 @@ dist_doc_DATA += \
 	%D%/architecture.md \
 	%D%/coming-from.md \
 	%D%/errors.md \
+	%D%/performance.md \
 	%D%/tutorial.md \
 	%D%/wire-format.md

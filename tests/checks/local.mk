@@ -2,14 +2,15 @@ check_scripts = \
 	%D%/headers.sh \
 	%D%/layers.sh \
 	%D%/man.sh \
+	%D%/readme.sh \
 	%D%/symbols.sh \
 	%D%/tree.sh \
 	%D%/tutorial.sh
 
-# The example of doc/wire-format.md, written by the library.
-check_PROGRAMS += tests/checks/wire_example_test
-tests_checks_wire_example_test_SOURCES = %D%/wire_example_test.c
-tests_checks_wire_example_test_LDADD = $(TEST_LDADD)
+# The numbers in doc/wire-format.md.
+check_PROGRAMS += tests/checks/wire_format_test
+tests_checks_wire_format_test_SOURCES = %D%/wire_format_test.c
+tests_checks_wire_format_test_LDADD = $(TEST_LDADD)
 
 # For what compiles programs that run with the library as it was built.
 AM_TESTS_ENVIRONMENT += MPROC_CFLAGS='$(MPROC_CFLAGS)'; export MPROC_CFLAGS;

@@ -1,8 +1,9 @@
 /*
- * wire_example_test.c - the bytes of the example in doc/wire-format.md are
- * those that the library writes.
+ * wire_format_test.c - what doc/wire-format.md says in numbers is so: the
+ * bytes of its example, and where the words of the status page are.
  */
 #include <ctype.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "test.h"
 
 #include "message/message.h"
+#include "process/page.h"
 
 #define HEADING		"## An example"
 #define MAX		64	/* bytes; the example has 24 */
@@ -35,19 +37,28 @@ read_line(const char *line, uint8_t *bytes, size_t n)
 	return n;
 }
 
-static size_t
-read_example(uint8_t *bytes)
+static FILE *
+open_document(void)
 {
 	const char *top = getenv("top_srcdir");
-	char path[1024], line[256];
-	bool inside = false;
-	size_t n = 0;
+	char path[1024];
 	FILE *f;
 
 	(void)snprintf(path, sizeof(path), "%s/doc/wire-format.md",
 	    top != NULL ? top : ".");
 	f = fopen(path, "re");
 	assert_non_null(f);
+	return f;
+}
+
+static size_t
+read_example(uint8_t *bytes)
+{
+	FILE *f = open_document();
+	bool inside = false;
+	char line[1024];
+	size_t n = 0;
+
 	while (fgets(line, sizeof(line), f) != NULL) {
 		if (strncmp(line, "## ", 3) == 0)
 			inside = strncmp(line, HEADING, strlen(HEADING)) == 0;
@@ -80,11 +91,56 @@ the_example_is_what_is_written(void **state)
 	mproc__buf_done(&buf);
 }
 
+/* Is there a line that begins so? */
+static bool
+says(const char *start)
+{
+	FILE *f = open_document();
+	bool found = false;
+	char line[1024];
+
+	while (!found && fgets(line, sizeof(line), f) != NULL)
+		found = strncmp(line, start, strlen(start)) == 0;
+	(void)fclose(f);
+	return found;
+}
+
+static void
+the_status_page_is_laid_out_so(void **state)
+{
+#define WORD(name)	{ #name, offsetof(struct mproc__page, name),	\
+	sizeof(((struct mproc__page *)0)->name) }
+	static const struct {
+		const char *name;
+		size_t	    offset, size;
+	} words[] = {
+		WORD(handled), WORD(failed), WORD(expired),
+		WORD(dropped_stop), WORD(done_bytes), WORD(emitted),
+		WORD(emitted_bytes), WORD(emits_dropped), WORD(logs_dropped),
+		WORD(msg_id), WORD(since_ns), WORD(row),
+		WORD(backend_waiting), WORD(taken), WORD(taken_bytes),
+		WORD(wake_done), WORD(wake_bytes), WORD(control_sent),
+		WORD(no_go), WORD(log_level)
+	};
+#undef WORD
+	char start[128];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < TEST_COUNT(words); i++) {
+		(void)snprintf(start, sizeof(start), "| %zu | %zu | `%s` |",
+		    words[i].offset, words[i].size, words[i].name);
+		if (!says(start))
+			fail_msg("wire-format.md has no row %s", start);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_example_is_what_is_written),
+		cmocka_unit_test(the_status_page_is_laid_out_so),
 	};
 
 	return TEST_RUN(tests);
