@@ -275,19 +275,26 @@ mproc__row_type(struct mproc_value, MPROC_TYPE_VALUE);
 /*
  * mproc__kwargs(message, call, .field = value...) - the value of `call`, in
  * which mproc__kw is the message so filled.  The warnings that would let a
- * wrong argument through are errors for it, whatever the user's flags; those
- * that a call inside an argument would set off (a second mproc__kw) are off.
+ * wrong argument through are errors for it, and for the process or base that
+ * `call` names, whatever the user's flags (-Wmissing-braces: `.fd = 3` would
+ * fill mproc_fd.fd and leave it absent); those that a call inside an argument
+ * would set off (a second mproc__kw) are off.
  */
 #ifdef __cplusplus
+#define mproc__auto	auto
 #define mproc__kwargs_strict
 #elif defined(__clang__)
+#define mproc__auto	__auto_type
 #define mproc__kwargs_strict						\
 	_Pragma("GCC diagnostic error \"-Wint-conversion\"")		\
-	_Pragma("GCC diagnostic error \"-Wincompatible-pointer-types\"")
+	_Pragma("GCC diagnostic error \"-Wincompatible-pointer-types\"")	\
+	_Pragma("GCC diagnostic error \"-Wmissing-braces\"")
 #else
+#define mproc__auto	__auto_type
 #define mproc__kwargs_strict						\
 	_Pragma("GCC diagnostic error \"-Wint-conversion\"")		\
 	_Pragma("GCC diagnostic error \"-Wincompatible-pointer-types\"") \
+	_Pragma("GCC diagnostic error \"-Wmissing-braces\"")		\
 	_Pragma("GCC diagnostic error \"-Wdesignated-init\"")
 #endif
 #define mproc__kwargs_lenient						\
@@ -299,8 +306,9 @@ mproc__row_type(struct mproc_value, MPROC_TYPE_VALUE);
 		mproc__kwargs_lenient					\
 		mproc__kwargs_strict					\
 		const struct message_ mproc__kw = { __VA_ARGS__ };	\
+		mproc__auto mproc__result = call_;			\
 		_Pragma("GCC diagnostic pop")				\
-		call_;							\
+		mproc__result;						\
 	})
 
 /*

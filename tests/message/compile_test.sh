@@ -8,6 +8,9 @@ prelude='#include <mproc/message.h>
 int put(const struct mproc_schema *schema, const void *args);
 #define PUT(message_, ...) mproc__kwargs(message_, \
 	put(MPROC_SCHEMA(message_), &mproc__kw) __VA_OPT__(,) __VA_ARGS__)
+int put_to(const char *base, const void *args);
+#define PUT_TO(base_, message_, ...) mproc__kwargs(message_, \
+	put_to((base_), &mproc__kw) __VA_OPT__(,) __VA_ARGS__)
 MPROC_MESSAGE(counter, add, (int64_t, by), (const char *, label));
 MPROC_MESSAGE(counter, reset);
 MPROC_MESSAGE(counter, all, (bool, b), (int, i), (uint64_t, u), (double, d),
@@ -112,6 +115,12 @@ bad 'a pointer of another type' 'incompatible' \
     'return PUT(counter_add, .label = number);'
 bad 'an argument without a name' 'positional|incompatible type|requires explicit' \
     'return PUT(counter_add, 3);'
+bad 'a descriptor without MPROC_FD' 'braces' \
+    'return PUT(counter_all, .fd = 3);'
+bad 'bytes without a size' 'braces' \
+    'return PUT(counter_all, .raw = text);'
+bad 'another object to call' 'incompatible|makes integer from pointer' \
+    'return PUT_TO(number, counter_reset);'
 bad 'a name and then none' 'positional|incompatible type|requires explicit' \
     'return PUT(counter_add, .by = 3, text);'
 bad 'an argument for none' 'no member|does not refer to any field' \
