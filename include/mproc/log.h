@@ -34,6 +34,9 @@
 
 #ifdef __cplusplus
 extern "C" {
+/* As in C, mproc_logger() and struct mproc_logger are two things. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
 #endif
 
 /* A logger's name may have up to this many bytes. */
@@ -355,6 +358,7 @@ uint64_t mproc_log_lost(void);
 void mproc_log_reset(void);
 
 #ifdef __cplusplus
+#pragma GCC diagnostic pop
 }
 #endif
 

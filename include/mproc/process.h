@@ -30,6 +30,9 @@
 
 #ifdef __cplusplus
 extern "C" {
+/* As in C, mproc_fd() and struct mproc_fd are two things. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
 #endif
 
 struct mproc;
@@ -383,6 +386,7 @@ int mproc_set_going(struct mproc *p, bool going);
 const char *mproc_errmsg(const struct mproc *p);
 
 #ifdef __cplusplus
+#pragma GCC diagnostic pop
 }
 #endif
 

@@ -16,7 +16,7 @@ int main(void) { return 0; }"
 	    fault "$name: does not compile alone as C"
 	# shellcheck disable=SC2086
 	printf '%s\n' "$text" |
-	    $CXX -std=c++17 -Wall -Wextra -Werror \
+	    $CXX -std=c++17 -Wall -Wextra -Wconversion -Wshadow -Werror \
 		$CHECK_CPPFLAGS -fsyntax-only -x c++ - ||
 	    fault "$name: does not compile alone as C++17"
 	grep -qE '^[a-z].*[ 	*]mproc_[a-z0-9_]+\(' "$header" &&
