@@ -42,6 +42,9 @@ exported() {
 table=$(declared | sort -u)
 names=$(awk '{ print $1 }' <<<"$table" | sort -u)
 exports=$(exported)
+while read -r s; do
+	fault "$s: not named mproc_*"
+done < <($NM -D --defined-only "$so" | awk '$3 !~ /^mproc_[^_]/ { print $3 }')
 
 while read -r s; do
 	case $s in
