@@ -152,7 +152,9 @@ make_object(struct mproc__core *core)
 			largest = cls->handlers[i].schema->size;
 	core->scratch = malloc(largest);
 	core->object = calloc(1, cls->size);
-	if (core->scratch == NULL || core->object == NULL)
+	core->request = calloc(1, sizeof(*core->request));
+	if (core->scratch == NULL || core->object == NULL ||
+	    core->request == NULL)
 		return -ENOMEM;
 	core->base = (struct mproc_backend *)(void *)
 	    ((char *)core->object + cls->base_offset);
@@ -280,6 +282,7 @@ tear_down(struct mproc__core *core)
 	free(core->args_struct);
 	free(core->scratch);
 	free(core->request);
+	free(core->spare);
 	free(core->object);
 	free(core);
 }

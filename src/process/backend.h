@@ -100,6 +100,7 @@ struct mproc__core {
 	/* messages */
 	void		*scratch;	/* decoded arguments */
 	struct mproc_request *request;	/* the next or current one */
+	struct mproc_request *spare;	/* when that one is deferred */
 	struct mproc_request *deferred;
 	char		 unknown[MPROC__UNKNOWN_MAX][64]; /* were logged */
 	size_t		 n_unknown;

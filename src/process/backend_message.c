@@ -38,14 +38,6 @@ mproc__account(struct mproc_request *req, _Atomic uint64_t *word)
 		    MPROC_SCHEMA(ctl_credit), &(struct ctl_credit){ });
 }
 
-static struct mproc_request *
-next_request(struct mproc__core *core)
-{
-	if (core->request == NULL)
-		core->request = calloc(1, sizeof(*core->request));
-	return core->request;
-}
-
 static void
 begin(struct mproc__core *core, struct mproc_request *req,
     const struct mproc__envelope *env, struct mproc__frame *frame, int row)
@@ -104,15 +96,17 @@ finish(struct mproc__core *core, struct mproc_request *req, int r)
 		req->deferred = false;
 	}
 	if (req->deferred && !req->answered) {
-		core->request = NULL;	/* it lives on, in the list */
+		core->request = core->spare;	/* it lives on, in the list */
+		core->spare = NULL;
 		req->next = core->deferred;
 		if (req->next != NULL)
 			req->next->prev = req;
 		core->deferred = req;
 		return;
 	}
-	if (req->is_call && !req->answered)
-		(void)mproc__answer_ok(req);
+	if (r >= 0 && req->is_call && !req->answered &&
+	    (r = mproc__answer_ok(req)) < 0)
+		(void)mproc__answer_error(req, r, "no memory for the reply");
 	mproc__account(req, &core->page->handled);
 }
 
@@ -226,10 +220,7 @@ mproc__dispatch(struct mproc__core *core, struct mproc__frame *frame)
 	core->received++;
 	if (env.n_fds > 0)
 		n = mproc__channel_take_fds(core->data, env.n_fds, fds);
-	if ((req = next_request(core)) == NULL) {
-		r = -ENOMEM;
-		goto out;
-	}
+	req = core->request;
 	row = mproc__index_find(&core->index, env.command, env.command_len);
 	begin(core, req, &env, frame, row);
 	if (is_expired(&env))
@@ -241,7 +232,6 @@ mproc__dispatch(struct mproc__core *core, struct mproc__frame *frame)
 		(void)unknown(core, req, fds, n);
 	else
 		run_handler(core, req, row, &env, fds, n);
-out:
 	for (i = 0; i < n; i++)
 		mproc__close(fds[i]);
 	return r;
@@ -271,9 +261,15 @@ mproc__drop_rest(struct mproc__core *core)
 int
 mproc_defer(struct mproc_request *req)
 {
+	struct mproc__core *core = req->core;
+
 	if (req->answered)
 		return mproc__err(-EALREADY, "command %s was answered before",
 		    req->command);
+	if (core->spare == NULL)	/* for the next message */
+		core->spare = calloc(1, sizeof(*core->spare));
+	if (core->spare == NULL)
+		return -ENOMEM;
 	req->deferred = true;
 	return 0;
 }

@@ -304,6 +304,10 @@ mproc__answer_ok(struct mproc_request *req)
 	return r;
 }
 
+/*
+ * Without memory even for that much the backend ends: its callers then hear
+ * of its death, instead of nothing.
+ */
 int
 mproc__answer_error(struct mproc_request *req, int code, const char *text)
 {
@@ -316,15 +320,20 @@ mproc__answer_error(struct mproc_request *req, int code, const char *text)
 		return 0;
 	buf = mproc__channel_begin(core->data);
 	r = mproc__encode_error(buf, req->id, req->command, code, text);
-	if (r < 0) {
+	if (r < 0)
 		mproc__channel_abort(core->data);
-		return r;
-	}
-	r = mproc__channel_commit(core->data, NULL, 0, false, req->id, true);
+	else
+		r = mproc__channel_commit(core->data, NULL, 0, false,
+		    req->id, true);
 	if (r > 0)
 		mproc__loop_interest(core);
-	if (r >= 0)
+	if (r >= 0) {
 		req->answered = true;
+	} else if (r != -EPIPE) {
+		mproc__core_log(core, MPROC_CRITICAL, "a call of %s cannot "
+		    "be answered: %s", req->command, strerrordesc_np(-r));
+		mproc_quit(core->base, 1);
+	}
 	return r < 0 ? r : 0;
 }
 
