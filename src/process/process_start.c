@@ -266,7 +266,10 @@ not_begun(struct mproc *p, struct mproc__launch *l)
 	}
 }
 
-/* Launched, but it cannot be watched or told what to do: it has to end. */
+/*
+ * Launched, but it cannot be watched or told what to do, or is dead already:
+ * it has to end.
+ */
 static int
 undo(struct mproc *p, int r)
 {
@@ -277,7 +280,8 @@ undo(struct mproc *p, int r)
 	(void)mproc__child_signal(&p->child, SIGKILL);
 	(void)mproc__wait(p, mproc__is_over, &generation,
 	    mproc__deadline(UNDO_MS));
-	return r;
+	return r != -EPIPE ? r : mproc__err(r, "%s died before it was "
+	    "ready: %s", p->name, p->death_text);
 }
 
 static int
