@@ -532,5 +532,5 @@ main(int argc, char **argv)
 	(void)setrlimit(RLIMIT_CORE, &none);
 	if (mproc_init(argc, argv) < 0)
 		return 1;
-	return TEST_RUN(tests);
+	return FIX_RUN(tests);
 }

@@ -23,6 +23,13 @@ extern enum mproc_launch fix_placements[4];
 	FIX_ONE(test, 2, "spawn")
 #define FIX_ALL(test)	FIX_PROCESSES(test), FIX_ONE(test, 3, "thread")
 
+/*
+ * As TEST_RUN(), but valgrind, which cannot run what it execs itself, leaves
+ * out those of MPROC_SPAWN.
+ */
+#define FIX_RUN(tests)		fix_run(tests, TEST_COUNT(tests))
+int fix_run(const struct CMUnitTest *tests, size_t n);
+
 static inline enum mproc_launch
 fix_placement(void **state)
 {

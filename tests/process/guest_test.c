@@ -673,5 +673,5 @@ main(int argc, char **argv)
 		return play_victim((enum mproc_launch)atoi(argv[2]));
 	if (argc == 2 && strcmp(argv[1], "--terminal") == 0)
 		return play_terminal();
-	return TEST_RUN(tests);
+	return FIX_RUN(tests);
 }

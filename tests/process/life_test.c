@@ -620,5 +620,5 @@ main(int argc, char **argv)
 
 	if (mproc_init(argc, argv) < 0)
 		return 1;
-	return TEST_RUN(tests);
+	return FIX_RUN(tests);
 }

@@ -19,9 +19,7 @@
 
 #include <mproc.h>
 
-#include "probe.h"
-
-#define SOON	5000	/* ms; only a hang takes that long */
+#include "fixture.h"
 
 static struct mproc *
 started(void **state, struct mproc_options opt)
@@ -849,15 +847,7 @@ output_goes_on_while_another_thread_receives(void **state)
 	finish(p);
 }
 
-static enum mproc_launch placements[] = {
-	MPROC_FORKSERVER, MPROC_FORK, MPROC_SPAWN, MPROC_THREAD
-};
-
-#define ALL(test)							\
-	{ #test " (forkserver)", test, NULL, NULL, &placements[0] },	\
-	{ #test " (fork)", test, NULL, NULL, &placements[1] },		\
-	{ #test " (spawn)", test, NULL, NULL, &placements[2] },		\
-	{ #test " (thread)", test, NULL, NULL, &placements[3] }
+#define ALL(test)	FIX_ALL(test)
 
 int
 main(int argc, char **argv)
@@ -901,5 +891,5 @@ main(int argc, char **argv)
 
 	if (mproc_init(argc, argv) < 0)
 		return 1;
-	return TEST_RUN(tests);
+	return FIX_RUN(tests);
 }
