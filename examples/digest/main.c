@@ -83,9 +83,7 @@ complain(struct digest *d, const char *fmt, ...)
 static void
 give_up(struct digest *d, const char *what, int r)
 {
-	const char *text = mproc_errmsg(NULL);
-
-	complain(d, "%s: %s", what, *text != '\0' ? text : strerror(-r));
+	complain(d, "%s: %s", what, mproc_strerror(r));
 	(void)mproc_context_stop(d->ctx);
 }
 
@@ -494,7 +492,7 @@ main(int argc, char **argv)
 	int r;
 
 	(void)setlocale(LC_ALL, "");
-	if ((r = mproc_init(argc, argv)) < 0) {
+	if (mproc_init(argc, argv) < 0) {
 		complain(&d, "cannot start: %s", mproc_errmsg(NULL));
 		return d.status;
 	}

@@ -104,7 +104,7 @@ level_add(struct level *l, const char *name, const char *suffix)
 	if ((copy = malloc(n + strlen(suffix) + 1)) == NULL)
 		return -ENOMEM;
 	memcpy(copy, name, n);
-	strcpy(copy + n, suffix);
+	memcpy(copy + n, suffix, strlen(suffix) + 1);
 	l->names[l->n++] = copy;
 	return 0;
 }

@@ -104,6 +104,7 @@ serve(struct app *app, int listener)
 	int r;
 
 	if ((r = mproc_new(&parser_class, &(struct mproc_options){
+	    .launch = MPROC_SPAWN,	/* an address space of its own */
 	    .args = MPROC_PACK(parser_start, .listener = MPROC_FD(listener)),
 	    .max_message = 4096 }, &app->parser)) < 0 ||
 	    (r = mproc_context_new(NULL, NULL, &app->ctx)) < 0 ||
@@ -125,7 +126,7 @@ main(int argc, char **argv)
 	if ((r = mproc_init(argc, argv)) < 0)
 		goto out;
 	while ((c = getopt(argc, argv, "p:")) != -1)
-		port = c == 'p' ? atoi(optarg) : -1;
+		port = c == 'p' ? (int)strtol(optarg, NULL, 10) : -1;
 	if (optind != argc - 1 || port < 0 || port > 65535) {
 		(void)fputs("usage: privsep [-p port] directory\n", stderr);
 		return 2;

@@ -79,8 +79,10 @@ new_box(const struct mproc__launch *l, struct mproc__thread_box **ret)
 	int last;
 
 	last = mproc__dup(l->fd[MPROC__BOOT_LOG]);
-	if (last < 0)
-		return mproc__fd_error(last, "thread");
+	if (last < 0) {
+		(void)mproc__fd_error(last, "thread");	/* for its text */
+		return last;
+	}
 	if ((box = calloc(1, sizeof(*box))) == NULL) {
 		mproc__close(last);
 		return mproc__err(-ENOMEM, "thread: no memory");
