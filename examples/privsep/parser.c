@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include <errno.h>
 #include <grp.h>
 #include <poll.h>
 #include <pwd.h>
@@ -64,6 +65,8 @@ on_line(struct mproc_backend *base, int fd, int events, void *arg)
 	char *end;
 
 	(void)events;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
 	if (n <= 0) {
 		hang_up(self, c, NULL, 0);
 		return 0;
@@ -116,13 +119,15 @@ on_client(struct mproc_backend *base, int listener, int events, void *arg)
 	(void)arg;
 	for (i = 0; i < MAX_CLIENTS && self->client[i].fd >= 0; i++)
 		;
-	if (fd < 0 || i == MAX_CLIENTS) {
-		if (fd >= 0)
-			(void)close(fd);
+	if (fd < 0)
+		return 0;
+	if (i == MAX_CLIENTS || mproc_watch(base, fd, POLLIN, on_line,
+	    &self->client[i]) < 0) {
+		(void)close(fd);	/* too many: others can still come */
 		return 0;
 	}
 	self->client[i] = (struct client){ .fd = fd, .id = ++self->last_id };
-	return mproc_watch(base, fd, POLLIN, on_line, &self->client[i]);
+	return 0;
 }
 
 static int
