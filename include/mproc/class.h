@@ -117,7 +117,8 @@ struct mproc_class {
  * the backend; args and all that it points to are borrowed until it returns
  * (a deferred request does not keep them).  It returns >= 0, or a negative
  * errno, which a caller gets as the error of its call (mproc_fail() adds a
- * text).  C only: a C++ program declares rows by hand.
+ * text) and which is logged as a warning.  A handler without a row in the
+ * table is a warning of the compiler (an unused function).  C only: a C++ program declares rows by hand.
  */
 #define MPROC_COMMAND(class_, command_)					\
 	static int c__##command_(struct class_ *,			\
@@ -125,7 +126,7 @@ struct mproc_class {
 	_Static_assert(_Generic(((struct class_ *)0)->base,		\
 	    struct mproc_backend: 1, default: 0),			\
 	    "struct " #class_ " needs a member struct mproc_backend base");	\
-	mproc__unused static int					\
+	static int							\
 	mproc__entry_##class_##_##command_(struct mproc_backend *b,	\
 	    const void *args, struct mproc_request *req)		\
 	{								\

@@ -47,7 +47,10 @@ int mproc_future_fd(struct mproc_future *f);
  * is not disturbed and its reply counts as late.  0, or -EALREADY.
  */
 int mproc_future_cancel(struct mproc_future *f);
-/* Wait until one of n is done: its index, or -ETIMEDOUT; -EINVAL n < 1. */
+/*
+ * Wait until one of n is done: its index, or -ETIMEDOUT, -EINVAL (n < 1, a
+ * NULL among them), -EMFILE, -ENOMEM (each gets a descriptor for it).
+ */
 int mproc_future_wait_any(struct mproc_future *const *list, int n,
     int timeout_ms);
 /* Wait until all are done: 0 or -ETIMEDOUT. */

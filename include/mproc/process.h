@@ -78,9 +78,12 @@ enum mproc_sigint {
  *                   class's name; copied
  * @launch, @channel, @overflow, @stop_mode, @sigint  see the enums
  * @args             start arguments, MPROC_PACK(message, .field = ...);
- *                   encoded by mproc_new(), read by mproc_start_args()
+ *                   encoded by mproc_new(), read by mproc_start_args();
+ *                   at most 4 descriptors in it
  * @keep_fds         descriptors that the child keeps under the same numbers,
- *                   ended by -1; borrowed until the start, copied here
+ *                   ended by -1, at most 240 (start gives -E2BIG);
+ *                   the numbers are copied, the descriptors borrowed at
+ *                   each start
  * @start_timeout_ms from launch to ready; default 10000
  * @stop_grace_ms    each rung of the stop ladder; default 2000
  * @block_ms         MPROC_BLOCK's limit; default 5000
@@ -161,7 +164,8 @@ int mproc_new(const struct mproc_class *cls,
  * an explicit FORK is done as asked), -EINVAL (the class lies on the heap or
  * a stack), -ENOENT (its module was loaded after mproc_init()), or -errno of
  * what launching needs.  After a failure nothing is left running and start
- * may be tried again.
+ * may be tried again; what was sent before is lost with the backend that
+ * did not come up, counted as dropped_dead, except when launching failed.
  */
 int mproc_start(struct mproc *p);
 /* The same in two steps; wait_ready: also -ENOTCONN when not started. */
