@@ -196,14 +196,14 @@ mproc__sync_log_level(struct mproc__core *core)
 	(void)mproc_log_set_level("", (enum mproc_level)level);
 }
 
-static void
+static int
 send_ready(struct mproc__core *core, int code, const char *text)
 {
 	struct ctl_ready ready = {
 		.code = code, .text = text, .version = MPROC__WIRE_VERSION
 	};
 
-	(void)mproc__send_control(core, MPROC__CONTROL, 0,
+	return mproc__send_control(core, MPROC__CONTROL, 0,
 	    MPROC_SCHEMA(ctl_ready), &ready);
 }
 
@@ -230,7 +230,7 @@ pre_run(struct mproc__core *core)
 		return 0;
 	(void)snprintf(text, sizeof(text), "pre_run: %s",
 	    strerrordesc_np(-r) != NULL ? strerrordesc_np(-r) : "failed");
-	send_ready(core, r, text);
+	(void)send_ready(core, r, text);
 	return r;
 }
 
@@ -238,14 +238,15 @@ static int
 live(struct mproc__core *core)
 {
 	const struct mproc_class *cls = core->class;
-	int status, r;
+	int status = 1, r;
 
 	if (pre_run(core) < 0)
-		return 1;
+		return status;
+	/* who hears that it is ready sees the row, too */
 	atomic_store(&core->page->row, MPROC__ROW_NONE);
-	send_ready(core, 0, "");	/* who hears it sees the row, too */
-	status = exit_status(core, "run",
-	    cls->run != NULL ? cls->run(core->base) : mproc_run(core->base));
+	if (send_ready(core, 0, "") == 0)	/* else nobody waits */
+		status = exit_status(core, "run", cls->run != NULL ?
+		    cls->run(core->base) : mproc_run(core->base));
 	atomic_store(&core->page->row, MPROC__ROW_BOOT);
 	mproc__drop_rest(core);
 	mproc__cancel_deferred(core);
@@ -291,10 +292,14 @@ int
 mproc__backend_main(const struct mproc__boot *boot)
 {
 	struct mproc__core *core;
-	int status = 1, r;
+	int status = 1, i, r;
 
-	if ((core = calloc(1, sizeof(*core))) == NULL)
+	if ((core = calloc(1, sizeof(*core))) == NULL) {
+		/* a process closes them by its end */
+		for (i = 0; i < MPROC__BOOT_FDS && boot->is_thread; i++)
+			mproc__close(boot->fd[i]);
 		return status;
+	}
 	core->boot = *boot;
 	core->class = boot->class;
 	core->epfd = core->wake_fd = core->timerfd = -1;
@@ -302,7 +307,7 @@ mproc__backend_main(const struct mproc__boot *boot)
 	if (r == 0)
 		status = live(core);
 	else if (core->control != NULL && r != -EPIPE)
-		send_ready(core, r, mproc__err_text());
+		(void)send_ready(core, r, mproc__err_text());
 	if (core->control != NULL && core->data != NULL)
 		mproc__flush_all(core);
 	tear_down(core);

@@ -338,11 +338,8 @@ failed_start(struct mproc *p, int r)
 	unsigned generation = p->total.generation;
 
 	if (r == -ETIMEDOUT || mproc__wait(p, mproc__is_over, &generation,
-	    mproc__deadline(p->opt.stop_grace_ms)) < 0) {
-		(void)mproc__child_signal(&p->child, SIGKILL);
-		(void)mproc__wait(p, mproc__is_over, &generation,
-		    mproc__deadline(UNDO_MS));
-	}
+	    mproc__deadline(p->opt.stop_grace_ms)) < 0)
+		(void)undo(p, 0);
 	if (r == -ETIMEDOUT)
 		return mproc__err(r, "%s was not ready within %d ms", p->name,
 		    p->opt.start_timeout_ms);

@@ -16,3 +16,8 @@ check_PROGRAMS += tests/chaos/hostile_test
 tests_chaos_hostile_test_SOURCES = %D%/hostile_test.c %D%/hostile.c \
 	%D%/hostile.h
 tests_chaos_hostile_test_LDADD = $(CHAOS_LDADD)
+
+check_PROGRAMS += tests/chaos/alloc_test
+tests_chaos_alloc_test_SOURCES = %D%/alloc_test.c %D%/scenario.c \
+	%D%/scenario.h
+tests_chaos_alloc_test_LDADD = $(CHAOS_LDADD)
