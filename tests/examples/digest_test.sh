@@ -49,10 +49,24 @@ gone() {
 	[ ! -e "/proc/$1" ]
 }
 
+# children PID - its child processes.
+children() {
+	cat "/proc/$1/task/$1/children" 2>/dev/null
+}
+
+# hashers PID - those of them that are hashers.
+hashers() {
+	local child
+	for child in $(children "$1"); do
+		! grep -q 'Hasher hasher-' "/proc/$child/cmdline" 2>/dev/null ||
+		    echo "$child"
+	done
+}
+
 # reads_fifo PID - has a hasher of that digest tree/fifo open?
 reads_fifo() {
 	local child
-	for child in $(pgrep -P "$1" -f 'Hasher hasher-'); do
+	for child in $(hashers "$1"); do
 		if find "/proc/$child/fd" -lname '*/tree/fifo' 2>/dev/null |
 		    grep -q .; then
 			return 0
@@ -153,7 +167,7 @@ killed_hasher() {
 	    >ours 2>errors 9>&- &
 	pid=$!
 	until_true reads_fifo "$pid" || return 1
-	for victim in $(pgrep -P "$pid" -f 'Hasher hasher-'); do
+	for victim in $(hashers "$pid"); do
 		kill -KILL "$victim" || return 1
 		until_true gone "$victim" || return 1
 	done
@@ -178,7 +192,7 @@ file_that_kills() {
 	pid=$!
 	for _ in 1 2 3; do
 		until_true reads_fifo "$pid" || return 1
-		victim=$(pgrep -P "$pid" -f 'Hasher hasher-')
+		victim=$(hashers "$pid")
 		kill -KILL "$victim" || return 1
 		until_true gone "$victim" || return 1
 	done
@@ -217,7 +231,7 @@ killed_parent() {
 	"$digest" -q -j 2 tree/fifo >ours 2>errors 9>&- &
 	pid=$!
 	until_true reads_fifo "$pid" || return 1
-	children=$(pgrep -P "$pid")
+	children=$(children "$pid")
 	kill -KILL "$pid"
 	wait "$pid" 2>/dev/null
 	exec 9>&-
