@@ -4,8 +4,9 @@
  *
  * The order travels in a sealed memfd, whose number is in the environment.
  * Descriptors keep their numbers over the exec.  The new program must get as
- * far as mproc_init(): if it does not, or does not know the class (127), the
- * frontend sees that its backend died before it was ready.
+ * far as mproc_init(): if it does not, or does not know the class (127, and
+ * the status page says so), the frontend sees that its backend died before it
+ * was ready.
  */
 #include <spawn.h>
 #include <stdio.h>
@@ -15,7 +16,9 @@
 #include <unistd.h>
 
 #include "process/boot.h"
+#include "process/page.h"
 #include "system/fdpass.h"
+#include "system/system.h"
 
 #define ENV_NAME	"MPROC_BACKEND"
 #define EXE		"/proc/self/exe"
@@ -215,6 +218,18 @@ restore_cloexec(const struct mproc__order *o)
 }
 
 static _Noreturn void
+end_without_class(const struct mproc__order *o)
+{
+	void *page;
+
+	if (mproc__map_shared(o->fd[MPROC__BOOT_STATUS], MPROC__PAGE_SIZE,
+	    &page) == 0)
+		atomic_store(&((struct mproc__page *)page)->row,
+		    MPROC__ROW_NO_CLASS);
+	_exit(EXIT_UNKNOWN);
+}
+
+static _Noreturn void
 be_backend(struct mproc__order *o)
 {
 	struct mproc__birth b = {
@@ -226,7 +241,7 @@ be_backend(struct mproc__order *o)
 
 	mproc__block_signals(&old);
 	if (mproc__place_find(&o->place, &b.class) < 0)
-		_exit(EXIT_UNKNOWN);
+		end_without_class(o);
 	memcpy(b.fd, o->fd, sizeof(b.fd));
 	restore_cloexec(o);
 	mproc__child_run(&b);

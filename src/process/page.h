@@ -25,6 +25,7 @@
 #define MPROC__ROW_NONE		(-1)	/* in the loop, idle */
 #define MPROC__ROW_BOOT		(-2)	/* not in the loop (pre_run, ...) */
 #define MPROC__ROW_UNKNOWN	(-3)	/* in on_unknown */
+#define MPROC__ROW_NO_CLASS	(-4)	/* a new program without the class */
 
 struct mproc__page {
 	/* written by the backend */

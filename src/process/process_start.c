@@ -346,6 +346,10 @@ failed_start(struct mproc *p, int r)
 	if (p->start_code < 0)
 		return mproc__err(p->start_code, "%s did not start: %s",
 		    p->name, p->start_text);
+	if (atomic_load(&p->page->row) == MPROC__ROW_NO_CLASS)
+		return mproc__err(-ENOENT, "class %s: the new program has not "
+		    "loaded its module: load it before mproc_init()",
+		    p->index.class->name);
 	return mproc__err(-EPIPE, "%s died before it was ready: %s", p->name,
 	    p->death_text);
 }

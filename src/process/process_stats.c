@@ -136,7 +136,8 @@ mproc_activity(struct mproc *p, struct mproc_activity *ret_activity)
 	if (p->page != NULL) {
 		row = atomic_load(&p->page->row);
 		mproc__page_command(p, a->command, sizeof(a->command));
-		a->in_loop = row != MPROC__ROW_BOOT;
+		a->in_loop = row != MPROC__ROW_BOOT &&
+		    row != MPROC__ROW_NO_CLASS;
 		if (a->command[0] != '\0') {
 			since = atomic_load(&p->page->since_ns);
 			a->since_ms = (mproc__now_ns() - since) / 1000000;

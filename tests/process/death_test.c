@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -416,6 +417,28 @@ start_without_init(void)
 	mproc_free(p);
 }
 
+/* Loaded after mproc_init(): the helper and a new program have it not. */
+static void
+start_of_a_class_loaded_late(void **state)
+{
+	const char *dir = getenv("top_builddir");
+	struct mproc *p;
+	char path[4096];
+	void *lib;
+
+	snprintf(path, sizeof(path), "%s/tests/process/.libs/late.so",
+	    dir != NULL ? dir : ".");
+	if ((lib = dlopen(path, RTLD_NOW)) == NULL)
+		skip();		/* no shared libraries were built */
+	p = fix_new(dlsym(lib, "late_class"),
+	    (struct mproc_options){ .launch = fix_placement(state) });
+	assert_int_equal(mproc_start(p), -ENOENT);
+	assert_non_null(strstr(mproc_errmsg(p), "Late"));
+	assert_non_null(strstr(mproc_errmsg(p), "before mproc_init()"));
+	mproc_free(p);
+	dlclose(lib);
+}
+
 static void
 vk70_a_program_with_threads_and_no_init(void **state)
 {
@@ -523,6 +546,8 @@ main(int argc, char **argv)
 		FIX_ONE(start_without_descriptors_or_memory, 1, "fork"),
 		cmocka_unit_test(messages_of_a_failed_launch),
 		cmocka_unit_test(vk70_a_program_with_threads_and_no_init),
+		FIX_ONE(start_of_a_class_loaded_late, 0, "forkserver"),
+		FIX_ONE(start_of_a_class_loaded_late, 2, "spawn"),
 		FIX_PROCESSES(accounts_after_a_kill),
 		FIX_PROCESSES(activity_is_seen_from_outside),
 		FIX_ALL(vk44_errors_carry_the_text),

@@ -16,6 +16,7 @@ tests_process_stop_test_SOURCES = tests/process/stop_test.c
 tests_process_stop_test_LDADD = $(PROBE_LDADD)
 tests_process_death_test_SOURCES = tests/process/death_test.c
 tests_process_death_test_LDADD = $(PROBE_LDADD)
+EXTRA_tests_process_death_test_DEPENDENCIES = tests/process/late.la
 tests_process_log_lane_test_SOURCES = tests/process/log_lane_test.c
 tests_process_log_lane_test_LDADD = $(PROBE_LDADD)
 tests_process_output_test_SOURCES = tests/process/output_test.c
