@@ -147,7 +147,7 @@ send_order(const struct mproc__order *o, const int *fds, int n)
 	return r < 0 ? mproc__err(r, "fork server: %s", strerror(-r)) : 0;
 }
 
-/* 1 and an answer, 0 nothing there, or -EPIPE. */
+/* 1 and an answer, 0 nothing there, or -EPIPE, -ENOMEM. */
 static int
 receive_once(struct mproc__answer *a, int *ret_pidfd)
 {
@@ -158,6 +158,9 @@ receive_once(struct mproc__answer *a, int *ret_pidfd)
 	    &truncated);
 	if (r == -EAGAIN)
 		return 0;
+	/* no memory, say: its answer comes to the next one, who drops it */
+	if (r < 0 && r != -EPIPE)
+		return mproc__err(r, "fork server: %s", strerror(-r));
 	if (r != (int)sizeof(*a))
 		return server_died();
 	*ret_pidfd = n > 0 ? fds[0] : -1;
