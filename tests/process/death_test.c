@@ -88,6 +88,32 @@ the_fd_tells_of_a_death(void **state)
 	fix_finish(p);
 }
 
+/* A wait for an event ends with the backend that should have set it. */
+static void
+vk66_a_scope_ends_with_its_backend(void **state)
+{
+	struct mproc_event_options selectable = { .selectable = true };
+	struct mproc *p = fix_start(state, (struct mproc_options){
+	    .name = "mute" });
+	struct mproc_event_group *eg;
+	int n_free = 0, total = 0;
+	int fd = mproc_pidfd(p), r = 77;
+
+	assert_true(fd >= 0);
+	assert_int_equal(test_poll(fd, POLLIN, 0), 0);
+	assert_int_equal(mproc_event_group_new(2, &selectable, &eg), 0);
+	MPROC_SYNC_INDEX(eg, sync, SOON, &r, .abort_fd = fd) {
+		assert_true(sync >= 0);
+		assert_int_equal(kill(mproc_pid(p), SIGKILL), 0);
+	}
+	assert_int_equal(r, -EPIPE);
+	assert_int_equal(mproc_event_group_stat(eg, &n_free, &total), 0);
+	assert_int_equal(n_free, 2);
+	mproc_event_group_free(eg);
+	assert_int_not_equal(test_poll(mproc_pidfd(p), POLLIN, SOON), 0);
+	fix_finish(p);
+}
+
 /* All that was sent, then -EPIPE for ever. */
 static void
 receive_to_the_end(struct mproc *p, int64_t n)
@@ -353,7 +379,9 @@ start_without_descriptors_or_memory(void **state)
 			r = mproc_start(p);
 			if (!test_fail_sys_done())
 				break;
-			if (r != -EMFILE)
+			/* taking out of an epoll set may fail */
+			if (r != -EMFILE && strcmp(calls[i],
+			    "epoll_ctl") != 0)
 				fail_msg("%s, call %u: %d: %s", calls[i], n,
 				    r, mproc_errmsg(p));
 			assert_int_equal(mproc_stop(p), 0);
@@ -534,6 +562,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		FIX_PROCESSES(vk10_a_crash_is_told_soon),
 		FIX_PROCESSES(the_fd_tells_of_a_death),
+		FIX_PROCESSES(vk66_a_scope_ends_with_its_backend),
 		FIX_ALL(vk14_receiving_ends_after_a_stop),
 		FIX_PROCESSES(vk14_receiving_ends_after_exit),
 		FIX_PROCESSES(vk14_receiving_ends_after_sigkill),

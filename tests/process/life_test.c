@@ -1,6 +1,6 @@
 /*
- * life_test.c - the states of a process: new, starting, running, stopping,
- * dead, and started again; what each function answers in each of them.
+ * life_test.c - the states of a process: starting, running, stopping, dead,
+ * and started again; what each function answers in each of them.
  */
 #include <sys/select.h>
 
@@ -15,199 +15,6 @@
 #include <unistd.h>
 
 #include "fixture.h"
-
-static void
-vk5_new_and_free_leave_nothing(void **state)
-{
-	struct mproc *p;
-	int i;
-
-	(void)state;
-	for (i = 0; i < 10; i++) {
-		assert_int_equal(mproc_new(&probe_class, NULL, &p), 0);
-		assert_string_equal(mproc_name(p), "Probe");
-		assert_ptr_equal(mproc_class_of(p), &probe_class);
-		assert_int_equal(mproc_status(p), MPROC_STATUS_NEW);
-		assert_int_equal(mproc_pid(p), 0);
-		assert_null(mproc_death(p));
-		assert_null(mproc_free(p));
-	}
-	assert_null(mproc_free(NULL));
-}
-
-static void
-vk5_bad_options_are_refused(void **state)
-{
-	static const struct {
-		struct mproc_options opt;
-		const char *named;
-	} bad[] = {
-		{ { .launch = 77 }, ".launch" },
-		{ { .launch = -1 }, ".launch" },
-		{ { .channel = 9 }, ".channel" },
-		{ { .overflow = 9 }, ".overflow" },
-		{ { .emit_overflow = 9 }, ".emit_overflow" },
-		{ { .stop_mode = 9 }, ".stop_mode" },
-		{ { .sigint = 9 }, ".sigint" },
-		{ { .log_level = 99 }, ".log_level" },
-		{ { .name = "" }, ".name" },
-		{ { .name = "a name of sixty-four bytes, which is one more "
-		    "than may be given ." }, ".name" },
-		{ { .launch = MPROC_THREAD, .capture_output = true },
-		    ".capture_output" },
-	};
-	const int closed[] = { 999, -1 };
-	struct mproc *p = NULL;
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < TEST_COUNT(bad); i++) {
-		assert_int_equal(mproc_new(&probe_class, &bad[i].opt, &p),
-		    -EINVAL);
-		assert_non_null(strstr(mproc_errmsg(NULL), bad[i].named));
-	}
-	assert_int_equal(mproc_new(&probe_class, &(struct mproc_options){
-	    .keep_fds = closed }, &p), -EBADF);
-	assert_int_equal(mproc_new(&probe_class, &(struct mproc_options){
-	    .args = MPROC_PACK(probe_start, .fd = MPROC_FD(999)) }, &p),
-	    -EBADF);
-	assert_int_equal(mproc_new(NULL, NULL, &p), -EINVAL);
-	assert_int_equal(mproc_new(&probe_class, NULL, NULL), -EINVAL);
-	assert_null(p);
-}
-
-static int
-nothing(struct mproc_backend *base, const void *args,
-    struct mproc_request *req)
-{
-	(void)base;
-	(void)args;
-	(void)req;
-	return 0;
-}
-
-static void
-vk5_bad_classes_are_refused(void **state)
-{
-	static const struct mproc_handler twice[] = {
-		{ "note", MPROC_SCHEMA(probe_note), nothing, "a", NULL },
-		{ "note", MPROC_SCHEMA(probe_note), nothing, "b", NULL },
-	};
-	struct mproc_class *heap = malloc(sizeof(*heap));
-	struct mproc_class cls = probe_class;
-	struct mproc *p = NULL;
-
-	(void)state;
-	cls.version++;
-	assert_int_equal(mproc_new(&cls, NULL, &p), -EPROTO);
-	cls = probe_class;
-	cls.handlers = twice;
-	cls.n_handlers = 2;
-	assert_int_equal(mproc_new(&cls, NULL, &p), -EEXIST);
-	cls.name = NULL;
-	assert_int_equal(mproc_new(&cls, NULL, &p), -EINVAL);
-	assert_null(p);
-
-	/* on the heap no other program could find it */
-	assert_non_null(heap);
-	*heap = probe_class;
-	assert_int_equal(mproc_new(heap, &(struct mproc_options){
-	    .launch = MPROC_FORKSERVER }, &p), 0);
-	assert_int_equal(mproc_start(p), -EINVAL);
-	assert_int_equal(mproc_status(p), MPROC_STATUS_NEW);
-	mproc_free(p);
-	free(heap);
-}
-
-static void
-new_fails_without_memory_or_descriptors(void **state)
-{
-	static const char *const calls[] = {
-		"epoll_create1", "timerfd_create", "socketpair", "epoll_ctl",
-		"dup3", "fcntl"
-	};
-	struct mproc_options opt = { .name = "short of everything",
-		.args = MPROC_PACK(probe_start, .path = "/nowhere",
-		    .fd = MPROC_FD(0)) };
-	struct mproc *p = NULL;
-	unsigned n, failed = 0;
-	size_t i;
-	int r;
-
-	(void)state;
-	for (n = 1;; n++) {
-		test_fail_alloc(n);
-		r = mproc_new(&probe_class, &opt, &p);
-		if (!test_fail_done())
-			break;
-		assert_int_equal(r, -ENOMEM);
-	}
-	assert_int_equal(r, 0);
-	mproc_free(p);
-	for (i = 0; i < TEST_COUNT(calls); i++) {
-		for (n = 1;; n++) {
-			test_fail_sys(calls[i], n, EMFILE);
-			r = mproc_new(&probe_class, &opt, &p);
-			if (!test_fail_sys_done())
-				break;
-			/* fcntl(2) also asks whether it is open */
-			if (r != -EBADF || strcmp(calls[i], "fcntl") != 0)
-				assert_int_equal(r, -EMFILE);
-			failed++;
-		}
-		assert_int_equal(r, 0);
-		mproc_free(p);
-	}
-	assert_true(failed >= 4);
-}
-
-static void
-what_a_new_one_answers(void **state)
-{
-	struct mproc *p = fix_new(&probe_class, (struct mproc_options){
-	    .name = "fresh" });
-	struct mproc_activity a;
-	struct mproc_msg *msg;
-	struct mproc_stats s;
-	char text[8] = "x";
-
-	(void)state;
-	assert_int_equal(mproc_recv(p, -1, &msg), -ENOTCONN);
-	assert_int_equal(mproc_recv(p, 0, &msg), 0);
-	assert_int_equal(mproc_recv(p, 20, &msg), 0);
-	assert_int_equal(mproc_recv(p, 0, NULL), -EINVAL);
-	assert_int_equal(mproc_ping(p, 10), -ENOTCONN);
-	assert_int_equal(mproc_wait_ready(p, 10), -ENOTCONN);
-	assert_int_equal(mproc_wait_stop(p, 10), -ENOTCONN);
-	assert_int_equal(mproc_request_stop(p), 0);
-	assert_int_equal(mproc_stop(p), 0);
-	assert_int_equal(mproc_kill(p), 0);
-	assert_int_equal(mproc_stop_all(&p, 1), 0);
-	assert_int_equal(mproc_stop_all(NULL, 0), 0);
-	assert_int_equal(mproc_stop_all(NULL, 1), -EINVAL);
-	assert_int_equal(mproc_death_print(p, text, sizeof(text)), 0);
-	assert_string_equal(text, "");
-	assert_int_equal(mproc_call(p, 20, &msg, probe_echo), -ETIMEDOUT);
-	assert_int_equal(mproc_set_log_level(p, MPROC_DEBUG), 0);
-	assert_int_equal(mproc_set_log_level(p, MPROC_OFF + 1), -EINVAL);
-	assert_int_equal(mproc_set_going(p, true), 0);
-	assert_int_equal(mproc_activity(p, &a), 0);
-	assert_string_equal(a.command, "");
-	assert_false(a.in_loop);
-	assert_int_equal(mproc_activity(p, NULL), -EINVAL);
-	assert_int_equal(mproc_stats(p, NULL), -EINVAL);
-	assert_int_equal(mproc_stats(p, &s), 0);
-	assert_int_equal(s.sent, 1);
-	assert_int_equal(s.in_flight, 1);
-	assert_int_equal(s.generation, 0);
-	/* the requests to stop were for one that did not run: it starts */
-	assert_int_equal(mproc_start(p), 0);
-	assert_int_equal(mproc_call(p, SOON, NULL, probe_echo), 0);
-	fix_finish(p);
-	assert_int_equal(mproc_start(NULL), -EINVAL);
-	assert_int_equal(mproc_send(NULL, probe_note), -EINVAL);
-	assert_int_equal(mproc_pid(NULL), 0);
-}
 
 /* Readable by plain select(2), from a number taken before the start. */
 static void
@@ -377,6 +184,34 @@ start_args_come_again_at_a_restart(void **state)
 	close(fds[0]);
 }
 
+/* More than any socket holds, with nobody waiting for it to go out. */
+static void
+large_start_args(void **state)
+{
+	struct mproc_options opt = { .launch = fix_placement(state),
+		.start_timeout_ms = SOON };
+	size_t size = 4 << 20;
+	char *text = malloc(size);
+	struct mproc *p;
+	struct mproc_msg *msg;
+	int fd, r = 0;
+
+	assert_non_null(text);
+	memset(text, 'x', size - 1);
+	text[size - 1] = '\0';
+	opt.args = MPROC_PACK(probe_start, .post = text, .n = 1);
+	p = fix_new(&probe_class, opt);
+	free(text);
+	fd = mproc_fd(p);
+	assert_int_equal(mproc_start_nowait(p), 0);
+	while (r == 0 && test_poll(fd, POLLIN, SOON) != 0)
+		r = mproc_recv(p, 0, &msg);
+	assert_int_equal(r, 1);
+	mproc_msg_free(msg);
+	assert_int_equal(mproc_wait_ready(p, SOON), 0);
+	fix_finish(p);
+}
+
 static void
 no_start_args_are_null(void **state)
 {
@@ -440,6 +275,24 @@ a_dead_one_starts_again(void **state)
 	assert_int_equal(mproc_recv(p, 0, &msg), 1);
 	assert_int_equal(mproc_args(msg, probe_item)->n, 200);
 	mproc_msg_free(msg);
+	fix_finish(p);
+}
+
+static void
+the_fd_is_silent_after_a_restart(void **state)
+{
+	struct mproc *p = fix_start(state, (struct mproc_options){
+	    .name = "again" });
+	int fd = mproc_fd(p), i;
+	struct mproc_msg *msg;
+
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(mproc_stop(p), 0);
+		assert_int_not_equal(test_poll(fd, POLLIN, 0), 0);
+		assert_int_equal(mproc_start(p), 0);
+		while (test_poll(fd, POLLIN, 20) != 0)
+			assert_int_equal(mproc_recv(p, 0, &msg), 0);
+	}
 	fix_finish(p);
 }
 
@@ -597,11 +450,6 @@ int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(vk5_new_and_free_leave_nothing),
-		cmocka_unit_test(vk5_bad_options_are_refused),
-		cmocka_unit_test(vk5_bad_classes_are_refused),
-		cmocka_unit_test(new_fails_without_memory_or_descriptors),
-		cmocka_unit_test(what_a_new_one_answers),
 		FIX_ALL(vk13_the_fd_is_there_before_the_start),
 		FIX_ALL(vk21_messages_before_the_start_are_handled_first),
 		FIX_ALL(vk21_many_messages_before_the_start),
@@ -609,8 +457,10 @@ main(int argc, char **argv)
 		FIX_ONE(start_while_another_thread_receives, 0, "forkserver"),
 		FIX_ONE(start_while_another_thread_receives, 3, "thread"),
 		FIX_ALL(start_args_come_again_at_a_restart),
+		FIX_ALL(large_start_args),
 		FIX_ALL(no_start_args_are_null),
 		FIX_ALL(a_dead_one_starts_again),
+		FIX_ALL(the_fd_is_silent_after_a_restart),
 		FIX_ALL(vk11_sends_in_every_state),
 		FIX_ALL(vk20_ping),
 		FIX_ALL(vk23_waiting_twice_says_the_same),

@@ -164,6 +164,60 @@ quit_cancels_what_is_deferred(void **state)
 	fix_finish(p);
 }
 
+/* Hooks that fail say so in the log and in the exit status. */
+struct odd {
+	struct mproc_backend base;
+};
+MPROC_MESSAGE(odd, nothing);
+MPROC_COMMAND(odd, nothing)
+{
+	return 0;
+}
+static const struct mproc_handler odd_handlers[] = {
+	MPROC_HANDLER(odd, nothing, "nothing"),
+};
+
+static int
+fails(struct mproc_backend *base)
+{
+	(void)base;
+	return -EIO;
+}
+
+static int
+returns_300(struct mproc_backend *base)
+{
+	(void)base;
+	return 300;
+}
+
+static const struct mproc_class odd_classes[] = {
+	MPROC_CLASS("RunFails", odd, odd_handlers, .run = fails),
+	MPROC_CLASS("PostFails", odd, odd_handlers, .post_run = fails),
+	MPROC_CLASS("Run300", odd, odd_handlers, .run = returns_300),
+};
+
+static void
+hooks_that_fail(void **state)
+{
+	struct mproc *p = start_class(state, &odd_classes[0],
+	    (struct mproc_options){ .name = "run" });
+
+	assert_int_equal(fix_dead(p)->exit_code, 1);
+	assert_non_null(strstr(mproc_death(p)->last_log, "run"));
+	fix_finish(p);
+	p = start_class(state, &odd_classes[1],
+	    (struct mproc_options){ .name = "post" });
+	assert_int_equal(mproc_stop(p), 0);
+	assert_int_equal(mproc_death(p)->exit_code, 1);
+	assert_non_null(strstr(mproc_death(p)->last_log, "post_run"));
+	fix_finish(p);
+	p = start_class(state, &odd_classes[2],
+	    (struct mproc_options){ .name = "300" });
+	assert_int_equal(fix_dead(p)->exit_code, 300 & 0xff);
+	fix_finish(p);
+}
+
 /* VK-22 in other words: go and no-go, seen by a handler that asks. */
 static void
 no_go_stays_over_a_restart(void **state)
@@ -193,6 +247,7 @@ main(int argc, char **argv)
 		FIX_ALL(vk17_the_fd_tells_of_the_end),
 		FIX_ALL(quit_gives_the_exit_status),
 		FIX_ALL(quit_cancels_what_is_deferred),
+		FIX_ALL(hooks_that_fail),
 		FIX_ALL(no_go_stays_over_a_restart),
 	};
 

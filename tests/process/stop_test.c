@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +46,32 @@ vk22_drain_handles_what_no_socket_holds(void **state)
 	fix_law(p, &s);
 	assert_int_equal(s.handled, n + 1);
 	fix_finish(p);
+}
+
+/* What the mailbox took is handled, under every policy. */
+static void
+vk22_drain_with_every_overflow(void **state)
+{
+	int policy, i, sent;
+	struct mproc_stats s;
+	struct mproc *p;
+
+	for (policy = MPROC_BLOCK; policy <= MPROC_DROP_NEW; policy++) {
+		p = fix_start(state, (struct mproc_options){
+		    .overflow = (enum mproc_overflow)policy, .block_ms = 1,
+		    .mailbox_messages = 5, .stop_grace_ms = SOON });
+		assert_int_equal(mproc_send(p, probe_nap, .ms = 60), 0);
+		fix_runs(p, "nap");
+		for (i = 0, sent = 1; i < 20; i++)
+			sent += mproc_send(p, probe_note, .n = i) == 0;
+		assert_int_equal(mproc_stop(p), 0);
+		assert_int_equal(mproc_death(p)->exit_code, 0);
+		fix_law(p, &s);
+		assert_int_equal(s.sent, sent);
+		assert_int_equal(s.dropped, s.dropped_overflow);
+		assert_in_range(s.handled, 5, 6);
+		mproc_free(p);
+	}
 }
 
 static void
@@ -474,62 +499,13 @@ vk30_a_thread_is_abandoned_by_free(void **state)
 	mproc_free(p);	/* the thread ends within the leak check's patience */
 }
 
-/* Who waits for what, when another thread ends it. */
-struct waiter {
-	struct mproc *p;
-	int	 r[4];
-};
-
-static void *
-wait_all_ways(void *arg)
-{
-	struct waiter *w = arg;
-	struct mproc_msg *msg;
-
-	w->r[0] = mproc_recv(w->p, -1, &msg);
-	w->r[1] = mproc_wait_stop(w->p, -1);
-	return NULL;
-}
-
-static void *
-wait_for_call(void *arg)
-{
-	struct waiter *w = arg;
-
-	w->r[2] = mproc_call(w->p, -1, NULL, probe_spin);
-	w->r[3] = mproc_ping(w->p, -1);
-	return NULL;
-}
-
-static void
-all_who_wait_hear_of_the_end(void **state)
-{
-	struct mproc *p = fix_start(state, (struct mproc_options){
-	    .name = "end" });
-	struct waiter w = { .p = p };
-	pthread_t thread[2];
-
-	assert_int_equal(pthread_create(&thread[0], NULL, wait_all_ways, &w),
-	    0);
-	assert_int_equal(pthread_create(&thread[1], NULL, wait_for_call, &w),
-	    0);
-	fix_runs(p, "spin");
-	assert_int_equal(mproc_kill(p), 0);
-	pthread_join(thread[0], NULL);
-	pthread_join(thread[1], NULL);
-	assert_int_equal(w.r[0], -EPIPE);
-	assert_int_equal(w.r[1], 0);
-	assert_int_equal(w.r[2], -EPIPE);
-	assert_int_equal(w.r[3], -EPIPE);
-	fix_finish(p);
-}
-
 int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		FIX_ALL(vk22_drain_handles_what_was_sent),
 		FIX_ALL(vk22_drain_handles_what_no_socket_holds),
+		FIX_ALL(vk22_drain_with_every_overflow),
 		FIX_ALL(vk22_now_ends_after_the_running_handler),
 		FIX_ALL(vk16_post_run_runs_after_stop),
 		FIX_PROCESSES(vk16_post_run_runs_after_sigterm),
@@ -547,7 +523,6 @@ main(int argc, char **argv)
 		FIX_PROCESSES(a_full_inbox_does_not_cost_post_run),
 		FIX_ONE(vk30_a_thread_that_does_not_end, 3, "thread"),
 		FIX_ONE(vk30_a_thread_is_abandoned_by_free, 3, "thread"),
-		FIX_PROCESSES(all_who_wait_hear_of_the_end),
 	};
 
 	if (mproc_init(argc, argv) < 0)
