@@ -94,7 +94,7 @@ bool mproc_msg_is(const struct mproc_msg *msg, const char *command);
 #define mproc_args(msg_, message_)					\
 	((const struct message_ *)mproc_args_typed((msg_),		\
 	    MPROC_SCHEMA(message_)))
-const void *mproc_args_typed(struct mproc_msg *msg,
+const void *mproc_args_typed(const struct mproc_msg *msg,
     const struct mproc_schema *schema);
 
 /*

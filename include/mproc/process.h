@@ -49,7 +49,9 @@ enum mproc_launch {
 
 enum mproc_channel_kind {
 	MPROC_CHANNEL_DEFAULT,	/* the library's choice: a socketpair */
-	MPROC_SOCKET
+	MPROC_SOCKET,
+	MPROC_RING		/* shared memory: -EOPNOTSUPP, this version
+				 * has no such channel */
 };
 
 /* What happens to a message for which the mailbox has no room. */
@@ -149,7 +151,7 @@ int mproc_init(int argc, char **argv);
  * @ret_p   new: free with mproc_free()
  *
  * Returns 0, or -EINVAL, -EEXIST, -EPROTO (class or options are refused,
- * mproc_errmsg() says why), -ENOMEM, -EMFILE.
+ * mproc_errmsg() says why), -EOPNOTSUPP (MPROC_RING), -ENOMEM, -EMFILE.
  */
 int mproc_new(const struct mproc_class *cls,
     const struct mproc_options *options, struct mproc **ret_p);
@@ -309,17 +311,18 @@ const char *mproc_status_name(enum mproc_status status);
  * @command   of the handler in progress, "" if none
  * @msg_id    of the call in progress, 0 for a cast or none
  * @uptime_ms from launch to death
- * @last_log  the last log record's text, "" if none
+ * @last_log  the last log record's text, "" if none; both borrowed as the
+ *            record is
  */
 struct mproc_death {
 	int		 signal;
 	int		 exit_code;
 	bool		 known;
 	bool		 core;
-	char		 command[64];
+	const char	*command;
 	uint64_t	 msg_id;
 	int64_t		 uptime_ms;
-	char		 last_log[512];
+	const char	*last_log;
 };
 
 /*
@@ -332,6 +335,14 @@ const struct mproc_death *mproc_death(struct mproc *p);
 int mproc_death_print(struct mproc *p, char *buf, size_t size);
 
 pid_t mproc_pid(struct mproc *p);		/* 0 while none */
+/*
+ * mproc_pidfd - readable once this generation has ended: the .abort_fd of
+ * mproc/sync.h, so that no wait outlasts the backend.  Borrowed until the
+ * next start or free; another number then.
+ *
+ * Returns it, or -ENOTCONN (never started), -EOPNOTSUPP (a thread), -ECHILD.
+ */
+int mproc_pidfd(struct mproc *p);
 enum mproc_status mproc_status(struct mproc *p);
 const char *mproc_name(const struct mproc *p);
 const struct mproc_class *mproc_class_of(const struct mproc *p);

@@ -59,3 +59,9 @@ mproc__channel_limit_io(struct mproc__channel *ch, size_t n)
 {
 	ch->limit = n;
 }
+
+void
+mproc__channel_shutdown(struct mproc__channel *ch)
+{
+	(void)shutdown(ch->fd, SHUT_RDWR);
+}

@@ -51,6 +51,8 @@ int	mproc__channel_new(int fd, const struct mproc__channel_options *,
 	    struct mproc__channel **ret_ch);
 struct mproc__channel *mproc__channel_free(struct mproc__channel *);
 int	mproc__channel_fd(const struct mproc__channel *);
+/* The peer sees the end of the stream, and so do we. */
+void	mproc__channel_shutdown(struct mproc__channel *);
 
 /*
  * mproc__channel_begin - the output buffer, to append one frame body to.
@@ -86,6 +88,8 @@ void	mproc__channel_abort(struct mproc__channel *);	/* undo begin */
 int	mproc__channel_flush(struct mproc__channel *);
 /* The same, but at most so many frames (one begun before counts as one). */
 int	mproc__channel_flush_frames(struct mproc__channel *, int max_frames);
+/* Can nothing be written any more?  (-EPIPE was the answer.) */
+bool	mproc__channel_gone(const struct mproc__channel *);
 /* Has the first queued frame begun to be written? */
 bool	mproc__channel_midframe(const struct mproc__channel *);
 size_t	mproc__channel_queued(const struct mproc__channel *);	/* frames */

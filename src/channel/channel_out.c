@@ -353,6 +353,12 @@ mproc__channel_drop_oldest(struct mproc__channel *ch, size_t *ret_size,
 }
 
 bool
+mproc__channel_gone(const struct mproc__channel *ch)
+{
+	return ch->out.gone;
+}
+
+bool
 mproc__channel_midframe(const struct mproc__channel *ch)
 {
 	return ch->out.begun > 0;

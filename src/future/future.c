@@ -69,6 +69,13 @@ mproc__future_events(struct mproc_future *f, int fd, uint32_t events)
 }
 
 void
+mproc__future_unwatch(struct mproc_future *f, int fd)
+{
+	if (f->epfd >= 0)
+		(void)epoll_ctl(f->epfd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+void
 mproc__future_release(struct mproc_future *f)
 {
 	mproc_msg_free(f->reply);
@@ -255,6 +262,7 @@ mproc_future_cancel(struct mproc_future *f)
 	} else {
 		f->ops->forget(owner, f);
 		mproc__future_complete(f, -ECANCELED, NULL, "given up");
+		f->ops->work(owner);	/* wakes who waits for it */
 	}
 	leave(f, owner);
 	return r;
@@ -270,6 +278,9 @@ mproc_future_wait_any(struct mproc_future *const *list, int n,
 
 	if (list == NULL || n < 1)
 		return mproc__err(-EINVAL, "no futures to wait for");
+	for (i = 0; i < n; i++)
+		if (mproc_future_done(list[i]))
+			return i;
 	if ((fds = calloc((size_t)n, sizeof(*fds))) == NULL)
 		return -ENOMEM;
 	for (i = 0; i < n; i++) {

@@ -15,7 +15,7 @@
 
 #include "system/system.h"
 
-#define MPROC__FUTURE_POLLFDS	4
+#define MPROC__FUTURE_POLLFDS	7
 
 struct mproc_future;
 
@@ -61,6 +61,7 @@ void	mproc__future_complete(struct mproc_future *, int result,
 void	mproc__future_watch(struct mproc_future *);
 /* The owner now waits for other events of one of its descriptors. */
 void	mproc__future_events(struct mproc_future *, int fd, uint32_t events);
+void	mproc__future_unwatch(struct mproc_future *, int fd);
 /* Free what init and complete made, not the struct. */
 void	mproc__future_release(struct mproc_future *);
 

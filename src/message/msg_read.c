@@ -130,8 +130,10 @@ decode_view(struct mproc_msg *msg, const struct mproc_schema *s)
 }
 
 const void *
-mproc_args_typed(struct mproc_msg *msg, const struct mproc_schema *s)
+mproc_args_typed(const struct mproc_msg *cmsg, const struct mproc_schema *s)
 {
+	/* what is decoded once is kept with it: no change that one can see */
+	struct mproc_msg *msg = (struct mproc_msg *)cmsg;
 	struct mproc__view *v;
 	uint64_t hash;
 

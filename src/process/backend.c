@@ -89,8 +89,11 @@ on_go(struct mproc__core *core, struct mproc__frame *frame)
 		return -EPROTO;
 	if (env.n_fds > 0)
 		n = mproc__channel_take_fds(core->control, env.n_fds, fds);
-	r = mproc__decode(MPROC_SCHEMA(ctl_go), env.args, env.args_size, fds,
-	    n, &go, &poke);
+	if (n < env.n_fds)
+		r = mproc__fd_error(EMFILE, "start arguments");
+	else
+		r = mproc__decode(MPROC_SCHEMA(ctl_go), env.args,
+		    env.args_size, fds, n, &go, &poke);
 	if (r == 0 && (go.version != MPROC__WIRE_VERSION ||
 	    go.table != mproc__class_hash(core->class)))
 		r = -EPROTO;
@@ -187,7 +190,8 @@ set_up(struct mproc__core *core)
 void
 mproc__sync_log_level(struct mproc__core *core)
 {
-	int level = atomic_load(&core->page->log_level);
+	int level = core->page != NULL ?
+	    atomic_load(&core->page->log_level) : core->log_level;
 
 	if (core->boot.is_thread || level == core->log_level ||
 	    level <= MPROC_LEVEL_DEFAULT || level > MPROC_OFF)

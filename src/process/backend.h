@@ -38,6 +38,7 @@ struct mproc_request {
 	uint8_t		*body;
 	size_t		 body_size;
 	struct mproc__poke *poke;
+	struct mproc_msg *msg;		/* what on_unknown sees, or NULL */
 	int		*fds;		/* received; -1 once taken */
 	int		 n_fds;
 	struct mproc_request *prev, *next; /* deferred */
@@ -46,6 +47,7 @@ struct mproc_request {
 struct mproc__watch {
 	int		 fd, events;
 	bool		 gone;		/* removed while callbacks run */
+	bool		 stuck;		/* closed first: epoll may know it */
 	mproc_watch_fn	*fn;
 	void		*arg;
 	struct mproc__watch *next;

@@ -140,10 +140,18 @@ control_waits(struct mproc__core *core)
 	    memory_order_acquire) != core->control_seen;
 }
 
+/* Who does not hear us is gone, too. */
+static bool
+is_cut_off(const struct mproc__core *core)
+{
+	return core->frontend_gone || mproc__channel_gone(core->data) ||
+	    mproc__channel_gone(core->control);
+}
+
 bool
 mproc__loop_ended(struct mproc__core *core)
 {
-	if (core->quitting || core->frontend_gone)
+	if (core->quitting || is_cut_off(core))
 		return true;
 	if (!core->boot.is_thread &&
 	    atomic_load_explicit(&mproc__term.requested,
@@ -160,7 +168,7 @@ mproc_going(struct mproc_backend *base)
 
 	if (control_waits(core))
 		mproc__poll_control(core);
-	if (core->stopping || core->quitting || core->frontend_gone ||
+	if (core->stopping || core->quitting || is_cut_off(core) ||
 	    atomic_load_explicit(&core->page->no_go, memory_order_relaxed))
 		return false;
 	return core->boot.is_thread ||
@@ -220,7 +228,7 @@ watch_free(struct mproc__core *core)
 	struct mproc__watch **at = &core->watches, *w;
 
 	while ((w = *at) != NULL) {
-		if (!w->gone) {
+		if (!w->gone || w->stuck) {
 			at = &w->next;
 			continue;
 		}
@@ -512,7 +520,8 @@ mproc_unwatch(struct mproc_backend *base, int fd)
 		if (w->fd != fd || w->gone)
 			continue;
 		/* may fail: the fd may be closed already */
-		(void)epoll_ctl(core->epfd, EPOLL_CTL_DEL, fd, NULL);
+		if (epoll_ctl(core->epfd, EPOLL_CTL_DEL, fd, NULL) < 0)
+			w->stuck = true;	/* a copy may still report */
 		w->gone = true;	/* freed at the end of the turn */
 		return 0;
 	}

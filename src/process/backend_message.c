@@ -13,29 +13,41 @@
 
 #include "process/backend.h"
 
+/*
+ * Ring if the frontend waits for so much.  What is deferred counts here: the
+ * next message may be the one that its answer waits for.
+ */
+static void
+ring(struct mproc__core *core)
+{
+	struct mproc__page *page = core->page;
+	uint64_t done, wake;
+
+	atomic_thread_fence(memory_order_seq_cst);
+	wake = atomic_load(&page->wake_done);
+	if (wake == 0)
+		return;
+	done = page->handled + page->failed + page->expired +
+	    page->dropped_stop + page->deferred;
+	if (done < wake && page->done_bytes < atomic_load(&page->wake_bytes))
+		return;
+	if (atomic_exchange(&page->wake_done, 0) != 0 &&
+	    mproc__send_control(core, MPROC__CREDIT, 0,
+	    MPROC_SCHEMA(ctl_credit), &(struct ctl_credit){ }) < 0)
+		atomic_store(&page->wake_done, wake);	/* next time */
+}
+
 void
 mproc__account(struct mproc_request *req, _Atomic uint64_t *word)
 {
-	struct mproc__core *core = req->core;
-	struct mproc__page *page = core->page;
-	uint64_t done, wake;
+	struct mproc__page *page = req->core->page;
 
 	if (req->counted)
 		return;
 	req->counted = true;
 	mproc__page_add(&page->done_bytes, req->bytes);
 	mproc__page_add(word, 1);
-	atomic_thread_fence(memory_order_seq_cst);
-	wake = atomic_load(&page->wake_done);
-	if (wake == 0)
-		return;
-	done = page->handled + page->failed + page->expired +
-	    page->dropped_stop;
-	if (done < wake && page->done_bytes < atomic_load(&page->wake_bytes))
-		return;
-	if (atomic_exchange(&page->wake_done, 0) != 0)
-		(void)mproc__send_control(core, MPROC__CREDIT, 0,
-		    MPROC_SCHEMA(ctl_credit), &(struct ctl_credit){ });
+	ring(req->core);
 }
 
 static void
@@ -59,6 +71,7 @@ begin(struct mproc__core *core, struct mproc_request *req,
 	req->fail_text[0] = '\0';
 	req->body = frame->data;
 	req->body_size = frame->size;
+	req->msg = NULL;
 	req->prev = req->next = NULL;
 }
 
@@ -102,6 +115,8 @@ finish(struct mproc__core *core, struct mproc_request *req, int r)
 		if (req->next != NULL)
 			req->next->prev = req;
 		core->deferred = req;
+		mproc__page_add(&core->page->deferred, 1);
+		ring(core);
 		return;
 	}
 	if (r >= 0 && req->is_call && !req->answered &&
@@ -155,9 +170,11 @@ unknown(struct mproc__core *core, struct mproc_request *req,
 		while (n_fds > 0)
 			fds[--n_fds] = -1;	/* moved into msg */
 		set_activity(core, MPROC__ROW_UNKNOWN, req->id);
+		req->msg = msg;
 		core->in_handler = true;
 		r = core->class->on_unknown(core->base, msg, req);
 		core->in_handler = false;
+		req->msg = NULL;
 		mproc_msg_free(msg);
 		finish(core, req, r);
 		set_activity(core, MPROC__ROW_NONE, 0);
@@ -300,6 +317,8 @@ mproc_request_msg(struct mproc_request *req, struct mproc_msg **ret_msg)
 	if (req->body == NULL)
 		return mproc__err(-EALREADY, "the handler of %s has returned",
 		    req->command);
+	if (req->msg != NULL)	/* in on_unknown: it has the descriptors */
+		return mproc_msg_dup(req->msg, ret_msg);
 	for (i = 0; i < req->n_fds && r >= 0; i++, n++)
 		r = fds[n] = mproc__dup(req->fds[i]);
 	if (r >= 0) {

@@ -117,7 +117,8 @@ wait_room(struct mproc__core *core)
 		(void)mproc__channel_flush(core->data);
 		(void)mproc__channel_flush(core->control);
 		fds[0] = (struct pollfd){ mproc__channel_fd(core->control),
-		    POLLIN, 0 };
+		    (short)(mproc__channel_queued(core->control) > 0 ?
+		    POLLIN | POLLOUT : POLLIN), 0 };
 		blocked = mproc__channel_blocked(core->data);
 		fds[1] = (struct pollfd){ mproc__channel_fd(core->data),
 		    mproc__channel_queued(core->data) > 0 && !blocked ?
@@ -164,8 +165,9 @@ make_room(struct mproc__core *core)
 		mproc__page_add(&core->page->emits_dropped, 1);
 		return 1;
 	case MPROC_DROP_OLD:
-		if (drop_one(core) == 0)
-			return 0;
+		while (drop_one(core) == 0)
+			if (fits(core))
+				return 0;
 		mproc__page_add(&core->page->emits_dropped, 1);
 		return 1;	/* all has left: only this one can go */
 	case MPROC_BLOCK:
@@ -226,6 +228,7 @@ forget(struct mproc_request *req)
 		core->deferred = req->next;
 	if (req->next != NULL)
 		req->next->prev = req->prev;
+	mproc__page_add(&core->page->deferred, (uint64_t)-1);
 	free(req);
 }
 
@@ -255,14 +258,27 @@ check_reply(struct mproc_request *req, const struct item *it)
 	    cls->name, req->command, named->command, command);
 }
 
+/* The reply to a deferred cast only ends it. */
+static void
+end_cast(struct mproc_request *req)
+{
+	if (!req->deferred || req->answered)
+		return;
+	mproc__account(req, &req->core->page->handled);
+	req->answered = true;
+	forget(req);
+}
+
 static int
 reply(struct mproc_request *req, const struct item *it)
 {
 	size_t size;
 	int r;
 
-	if (!req->is_call)
+	if (!req->is_call) {
+		end_cast(req);
 		return 0;
+	}
 	if (req->answered)
 		return mproc__err(-EALREADY, "command %s was answered before",
 		    req->command);

@@ -35,6 +35,12 @@ MPROC_MESSAGE(ctl, ok);
 /* Bytes of a control frame from a backend. */
 #define MPROC__CONTROL_MAX	65536
 
+/* Room for an error frame, however small the messages are. */
+#define MPROC__ERROR_MAX	4096
+
+/* So many control frames may wait for a backend that reads none. */
+#define MPROC__PINGS_MAX	256
+
 /* Start arguments may carry so many descriptors. */
 #define MPROC__ARGS_FDS	4
 

@@ -51,6 +51,7 @@ run(void *arg)
 	box->status = mproc__backend_main(&box->boot) & 0xff;
 	atomic_store_explicit(&box->done, true, memory_order_release);
 	mproc__box_put(box);
+	mproc__hang_up(last);	/* a fork of the host may hold a copy */
 	mproc__close(last);
 	return NULL;
 }

@@ -42,6 +42,7 @@ struct mproc__page {
 	_Atomic int64_t	 since_ns;
 	_Atomic int32_t	 row;
 	_Atomic uint32_t backend_waiting;	/* for room in the inbox */
+	_Atomic uint64_t deferred;	/* taken, and not done yet */
 
 	/* written by the frontend */
 	_Alignas(64) _Atomic uint64_t taken;

@@ -20,6 +20,7 @@
 #define DEFAULT_MESSAGES	131072
 #define DEFAULT_BYTES		(64LL << 20)
 #define MAX_NAME		63
+#define WORK_EVERY		64	/* messages from the inbox */
 
 static void
 defaults(struct mproc_options *o)
@@ -56,7 +57,7 @@ check_options(const struct mproc_options *o)
 	if (o->launch < MPROC_AUTO || o->launch > MPROC_THREAD)
 		bad = ".launch";
 	else if (o->channel < MPROC_CHANNEL_DEFAULT ||
-	    o->channel > MPROC_SOCKET)
+	    o->channel > MPROC_RING)
 		bad = ".channel";
 	else if (o->overflow < MPROC_BLOCK || o->overflow > MPROC_DROP_NEW)
 		bad = ".overflow";
@@ -78,6 +79,9 @@ check_options(const struct mproc_options *o)
 		bad = ".capture_output (a thread has no output of its own)";
 	if (bad != NULL)
 		return mproc__err(-EINVAL, "options: bad %s", bad);
+	if (o->channel == MPROC_RING)
+		return mproc__err(-EOPNOTSUPP, "options: this version has no "
+		    "MPROC_RING: use MPROC_SOCKET");
 	return 0;
 }
 
@@ -198,6 +202,9 @@ release(struct mproc *p)
 	struct mproc__log_item *item;
 	int i;
 
+	/* a fork of the host has not got the thread */
+	if (p->fork_generation != mproc__fork_generation())
+		p->child.box = NULL;
 	mproc__generation_free(p);
 	mproc__inbox_clear(p);
 	mproc__futures_done(p);
@@ -258,6 +265,8 @@ mproc__give_room(struct mproc *p, size_t size)
 	atomic_fetch_add(&page->taken_bytes, size);
 	if (atomic_load(&page->backend_waiting) == 0)
 		return;
+	if (p->control != NULL && mproc__channel_queued(p->control) > 0)
+		return;		/* what it has not read yet is a doorbell, too */
 	if (p->inbox != NULL && (above(p->inbox_count, p->opt.inbox_messages)
 	    || above(p->inbox_bytes, p->opt.inbox_bytes)))
 		return;		/* wake it for a quarter, not for each */
@@ -296,6 +305,9 @@ mproc_recv(struct mproc *p, int timeout_ms, struct mproc_msg **ret_msg)
 	else if (p->inbox == NULL)
 		(void)mproc__wait(p, has_message, NULL,
 		    mproc__deadline(timeout_ms));
+	else if (p->own.received % WORK_EVERY == 0 || (p->data != NULL &&
+	    mproc__channel_queued(p->data) > 0))
+		mproc__work(p);		/* the rest must not starve */
 	if (r == 0 && p->inbox != NULL) {
 		*ret_msg = inbox_take(p);
 		r = 1;
@@ -353,6 +365,24 @@ mproc_pid(struct mproc *p)
 	pid = p->status == MPROC_STATUS_DEAD ? 0 : p->child.pid;
 	mproc__leave(p);
 	return pid;
+}
+
+int
+mproc_pidfd(struct mproc *p)
+{
+	int r;
+
+	if ((r = mproc__enter(p)) < 0)
+		return r;
+	if (p->status == MPROC_STATUS_NEW)
+		r = mproc__err(-ENOTCONN, "%s was not started", p->name);
+	else if (p->child.pidfd < 0)
+		r = mproc__err(-EOPNOTSUPP, "%s is a thread and has no "
+		    "process descriptor", p->name);
+	else
+		r = p->child.pidfd;
+	mproc__leave(p);
+	return r;
 }
 
 enum mproc_status

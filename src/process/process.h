@@ -119,6 +119,7 @@ struct mproc {
 	struct mproc_stats total;	/* closed generations */
 	struct mproc_stats own;		/* this one, our side */
 	struct mproc_death death;
+	char		 death_command[64];
 	char		 death_text[512];
 	char		 last_log[512];
 	char		 fault[160];	/* why we killed it, "" */
@@ -142,7 +143,11 @@ void	mproc__work(struct mproc *);
 /* Bring epoll interest, the inbox flag and the leader up to date. */
 void	mproc__interest(struct mproc *);
 int	mproc__epoll_add(struct mproc *, int fd);
+/* Out of all epoll sets; before every close of what was added. */
+void	mproc__epoll_del(struct mproc *, int fd);
 void	mproc__wake_waiters(struct mproc *);
+/* A write found that nobody reads: it is dead, or will be soon. */
+void	mproc__cut_off(struct mproc *);
 /* A protocol error: note it and kill the backend. */
 void	mproc__fault(struct mproc *, const char *what, int code);
 
@@ -152,6 +157,7 @@ void	mproc__read_data(struct mproc *);
 void	mproc__read_log(struct mproc *);
 void	mproc__read_capture(struct mproc *, int which);
 int	mproc__capture_new(struct mproc *);	/* 0, -ENOMEM */
+/* Also takes what came after the last newline as a line. */
 void	mproc__capture_free(struct mproc *);
 void	mproc__inbox_clear(struct mproc *);
 
@@ -183,12 +189,14 @@ int64_t	mproc__futures_expire(struct mproc *);
 void	mproc__futures_fail(struct mproc *, int code, const char *text);
 /* What is waited for on a descriptor has changed. */
 void	mproc__futures_events(struct mproc *, int fd, uint32_t events);
+void	mproc__futures_unwatch(struct mproc *, int fd);
 /* There are more descriptors than when they were asked for theirs. */
 void	mproc__futures_watch(struct mproc *);
 void	mproc__futures_done(struct mproc *);
 
 /* process_start.c, locked */
 int	mproc__open_data(struct mproc *);
+void	mproc__close_channel(struct mproc *, struct mproc__channel **);
 void	mproc__generation_free(struct mproc *);
 /* process_death.c, locked: the backend is dead and drained. */
 void	mproc__on_death(struct mproc *);

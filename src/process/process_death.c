@@ -95,10 +95,11 @@ record(struct mproc *p, const struct mproc__exit *ex)
 	d->exit_code = ex->known ? ex->exit_code : -1;
 	d->core = ex->core;
 	d->uptime_ms = (mproc__now_ns() - p->started_ns) / 1000000;
-	mproc__page_command(p, d->command, sizeof(d->command));
+	mproc__page_command(p, p->death_command, sizeof(p->death_command));
+	d->command = p->death_command;
 	if (d->command[0] != '\0')
 		d->msg_id = mproc__page_get(&p->page->msg_id);
-	(void)strlcpy(d->last_log, p->last_log, sizeof(d->last_log));
+	d->last_log = p->last_log;
 	put_text(p);
 }
 
@@ -112,8 +113,8 @@ mproc__on_death(struct mproc *p)
 		return;		/* not quite: the next round comes soon */
 	record(p, &ex);
 	mproc__stats_close(p);
-	p->data = mproc__channel_free(p->data);
-	p->control = mproc__channel_free(p->control);
+	mproc__close_channel(p, &p->data);
+	mproc__close_channel(p, &p->control);
 	mproc__capture_free(p);
 	p->data_eof = p->control_eof = true;
 	p->retry_ns = p->eof_deadline = MPROC__NEVER;

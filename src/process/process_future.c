@@ -180,6 +180,17 @@ mproc__futures_watch(struct mproc *p)
 }
 
 void
+mproc__futures_unwatch(struct mproc *p, int fd)
+{
+	struct mproc_future *f;
+	size_t i;
+
+	for (i = 0; p->futures.count > 0 && i < p->futures.n_buckets; i++)
+		for (f = p->futures.bucket[i]; f != NULL; f = f->hash_next)
+			mproc__future_unwatch(f, fd);
+}
+
+void
 mproc__futures_done(struct mproc *p)
 {
 	free(p->futures.bucket);
@@ -223,7 +234,7 @@ static int
 op_fds(void *owner, struct pollfd ret[MPROC__FUTURE_POLLFDS])
 {
 	struct mproc *p = owner;
-	int n = 0;
+	int n = 0, i;
 
 	if (p->data != NULL && !p->data_eof)
 		ret[n++] = (struct pollfd){ mproc__channel_fd(p->data),
@@ -233,8 +244,16 @@ op_fds(void *owner, struct pollfd ret[MPROC__FUTURE_POLLFDS])
 		    (short)p->control_events, 0 };
 	if (p->child.pidfd >= 0)
 		ret[n++] = (struct pollfd){ p->child.pidfd, POLLIN, 0 };
-	else if (p->log_fd >= 0)
+	if (p->log_fd >= 0 && !p->log_eof)
 		ret[n++] = (struct pollfd){ p->log_fd, POLLIN, 0 };
+	/* a full pipe stops the handler that is waited for */
+	for (i = 0; i < 2; i++)
+		if (p->capture[i] >= 0)
+			ret[n++] = (struct pollfd){ p->capture[i], POLLIN,
+			    0 };
+	/* retries have no other way to tell of their time */
+	p->fd_used = true;
+	ret[n++] = (struct pollfd){ p->timerfd, POLLIN, 0 };
 	return n;
 }
 

@@ -34,16 +34,6 @@ mproc__capture_new(struct mproc *p)
 	return p->lines != NULL ? 0 : -ENOMEM;
 }
 
-void
-mproc__capture_free(struct mproc *p)
-{
-	mproc__close(p->capture[0]);
-	mproc__close(p->capture[1]);
-	p->capture[0] = p->capture[1] = -1;
-	free(p->lines);
-	p->lines = NULL;
-}
-
 /* No more to read there: take the descriptor out of the epoll set. */
 static void
 end_of(struct mproc *p, struct mproc__channel *ch, bool *eof, int r)
@@ -53,8 +43,7 @@ end_of(struct mproc *p, struct mproc__channel *ch, bool *eof, int r)
 	else if (r != -EPIPE)
 		return;		/* try again in the next round */
 	if (!*eof)
-		(void)epoll_ctl(p->epfd, EPOLL_CTL_DEL,
-		    mproc__channel_fd(ch), NULL);
+		mproc__epoll_del(p, mproc__channel_fd(ch));
 	*eof = true;
 }
 
@@ -300,6 +289,13 @@ on_log(struct mproc *p, const uint8_t *data, size_t size)
 		p->own.logs_dropped++;
 }
 
+static void
+log_end(struct mproc *p)
+{
+	p->log_eof = true;
+	mproc__futures_unwatch(p, p->log_fd);
+}
+
 void
 mproc__read_log(struct mproc *p)
 {
@@ -312,7 +308,7 @@ mproc__read_log(struct mproc *p)
 		if (n > 0)
 			on_log(p, buf, (size_t)n);
 		else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-			p->log_eof = true;
+			log_end(p);
 		else if (errno == EAGAIN)
 			return;
 	}
@@ -347,6 +343,29 @@ on_line(const char *line, size_t len, void *arg)
 		on_log(p, buf, (size_t)n);
 }
 
+static void
+end_capture(struct mproc *p, int which)
+{
+	void *arg[2] = { p, which == 1 ? p : NULL };
+
+	if (p->capture[which] < 0)
+		return;
+	if (p->status != MPROC_STATUS_NEW)
+		mproc__lines_flush(&p->lines->lines[which], on_line, arg);
+	mproc__epoll_del(p, p->capture[which]);
+	mproc__close(p->capture[which]);
+	p->capture[which] = -1;
+}
+
+void
+mproc__capture_free(struct mproc *p)
+{
+	end_capture(p, 0);
+	end_capture(p, 1);
+	free(p->lines);
+	p->lines = NULL;
+}
+
 void
 mproc__read_capture(struct mproc *p, int which)
 {
@@ -364,7 +383,5 @@ mproc__read_capture(struct mproc *p, int which)
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	mproc__lines_flush(&p->lines->lines[which], on_line, arg);
-	mproc__close(p->capture[which]);
-	p->capture[which] = -1;
+	end_capture(p, which);
 }

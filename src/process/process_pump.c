@@ -26,6 +26,7 @@ enum slot {
 
 #define RETRY_NS	(10 * 1000000LL)	/* kernel out of room for fds */
 #define EOF_NS		(1000 * 1000000LL)	/* closed, but not dead */
+#define KILLED		(MPROC__NEVER - 1)	/* eof_deadline: it was used */
 #define KICK		1	/* armed_ns: the timer is a kick */
 
 static bool
@@ -61,6 +62,16 @@ epoll_mod(struct mproc *p, int fd, uint32_t events, uint32_t *current)
 		return;
 	if (epoll_ctl(p->epfd, EPOLL_CTL_MOD, fd, &ev) == 0)
 		*current = events;
+}
+
+/* Before a close: a fork of the host may hold a copy that is in the sets. */
+void
+mproc__epoll_del(struct mproc *p, int fd)
+{
+	if (fd < 0)
+		return;
+	(void)epoll_ctl(p->epfd, EPOLL_CTL_DEL, fd, NULL);
+	mproc__futures_unwatch(p, fd);
 }
 
 /* Of the process, and of its futures that have descriptors. */
@@ -103,6 +114,10 @@ next_deadline(struct mproc *p)
 
 	if (p->futures.first != NULL)
 		when = mproc__min_deadline(when, p->futures.first->deadline);
+	/* a restart failed, and took what kept the descriptor readable */
+	if (p->status == MPROC_STATUS_DEAD && p->child.pidfd < 0 &&
+	    p->log_fd < 0)
+		when = KICK + 1;
 	return when;
 }
 
@@ -257,17 +272,35 @@ is_dead(struct mproc *p)
 static void
 mute(struct mproc *p)
 {
-	bool eof = p->data_eof || p->control_eof || p->log_eof;
+	bool eof = p->data_eof || p->control_eof || p->log_eof ||
+	    (p->data != NULL && mproc__channel_gone(p->data)) ||
+	    (p->control != NULL && mproc__channel_gone(p->control));
+	int64_t now, grace;
 
 	if (!eof || p->status == MPROC_STATUS_NEW ||
 	    p->status == MPROC_STATUS_DEAD)
 		return;
-	if (p->eof_deadline == MPROC__NEVER)
-		p->eof_deadline = mproc__now_ns() + EOF_NS;
-	else if (mproc__now_ns() >= p->eof_deadline) {
-		p->eof_deadline = MPROC__NEVER - 1;	/* once */
+	now = mproc__now_ns();
+	if (p->eof_deadline == MPROC__NEVER) {
+		grace = p->opt.stop_grace_ms * 1000000LL;
+		p->eof_deadline = now + (grace > EOF_NS ? grace : EOF_NS);
+	}
+	/* the log lane ends with the process, the others before the last */
+	if (p->log_eof && p->eof_deadline - now > EOF_NS &&
+	    p->eof_deadline != KILLED)
+		p->eof_deadline = now + EOF_NS;
+	if (now >= p->eof_deadline) {
+		p->eof_deadline = KILLED;
 		mproc__fault(p, "it closed its channel and lived on", -EPIPE);
 	}
+}
+
+void
+mproc__cut_off(struct mproc *p)
+{
+	mute(p);
+	p->led_events = UINT32_MAX;	/* who polls has a deadline now */
+	mproc__interest(p);
 }
 
 static void
@@ -295,8 +328,9 @@ work_on(struct mproc *p, const struct pollfd fds[SLOTS])
 	if (p->armed_ns != MPROC__NEVER &&
 	    mproc__now_ns() >= p->armed_ns &&
 	    !(p->leading && p->armed_ns == KICK)) {
-		(void)!read(p->timerfd, &ticks, sizeof(ticks));
-		p->armed_ns = MPROC__NEVER;
+		/* our clock may be a moment ahead: then it is still to come */
+		if (read(p->timerfd, &ticks, sizeof(ticks)) > 0)
+			p->armed_ns = MPROC__NEVER;
 	}
 	if (((fds[SLOT_CONTROL].revents | fds[SLOT_DATA].revents) & POLLOUT) ||
 	    mproc__now_ns() >= p->retry_ns) {
@@ -333,10 +367,16 @@ lead(struct mproc *p, bool (*ready)(struct mproc *, void *), void *arg,
 	struct pollfd fds[SLOTS];
 	int timeout;
 
+	if (p->logs != NULL && !p->dispatching) {
+		/* sinks may take their time, or call us: another may lead */
+		if (p->waiters != NULL)
+			pthread_cond_signal(&p->waiters->cond);
+		mproc__dispatch_logs(p);
+		return;		/* the caller looks again */
+	}
 	p->leading = true;
 	p->led_ready = ready;
 	p->led_arg = arg;
-	mproc__dispatch_logs(p);
 	prepare(p, fds);
 	fds[SLOT_TIMER].fd = p->timerfd;
 	p->led_events = data_events(p) << 16 |
@@ -455,6 +495,16 @@ mproc__leave(struct mproc *p)
 	pthread_mutex_unlock(&p->lock);
 }
 
+static void
+sever(struct mproc *p, struct mproc__channel *ch, bool *eof)
+{
+	if (ch == NULL || *eof)
+		return;
+	mproc__epoll_del(p, mproc__channel_fd(ch));
+	mproc__channel_shutdown(ch);
+	*eof = true;
+}
+
 void
 mproc__fault(struct mproc *p, const char *what, int code)
 {
@@ -463,6 +513,7 @@ mproc__fault(struct mproc *p, const char *what, int code)
 		    strerrorname_np(-code));
 	if (mproc__child_signal(&p->child, SIGKILL) == -EOPNOTSUPP) {
 		/* a thread cannot be killed, but it can be cut off */
-		p->data_eof = p->control_eof = true;
+		sever(p, p->data, &p->data_eof);
+		sever(p, p->control, &p->control_eof);
 	}
 }

@@ -86,6 +86,9 @@ has_room(struct mproc *p, void *arg)
 	return fits(p, n, bytes);
 }
 
+/* Queued messages are written again at every so manyth. */
+#define FLUSH_EVERY	64
+
 /* Make room by dropping the oldest cast that has not left. */
 static bool
 drop_oldest(struct mproc *p)
@@ -112,16 +115,22 @@ make_room(struct mproc *p, bool is_call, int64_t deadline)
 
 	if (has_room(p, NULL))
 		return 0;
+	mproc__work(p);		/* what fills it may be ours to write */
+	if (has_room(p, NULL))
+		return 0;
 	if (p->opt.overflow == MPROC_REJECT)
 		return mproc__err(-EAGAIN, "the mailbox of %s is full",
 		    p->name);
-	if (!is_call && p->opt.overflow == MPROC_DROP_NEW) {
+	while (!is_call && p->opt.overflow == MPROC_DROP_OLD &&
+	    drop_oldest(p))
+		if (has_room(p, NULL))
+			return 0;
+	/* also when all that is older has left */
+	if (!is_call && p->opt.overflow != MPROC_BLOCK) {
 		p->own.sent++;
 		p->own.dropped_overflow++;
 		return 1;
 	}
-	if (!is_call && p->opt.overflow == MPROC_DROP_OLD && drop_oldest(p))
-		return 0;
 	limit = mproc__deadline(p->opt.block_ms);
 	if (is_call)
 		limit = deadline;
@@ -199,6 +208,8 @@ put(struct mproc *p, const struct item *it, int kind, uint64_t id,
 	size = buf->len - before;
 	r = mproc__channel_commit(p->data, fds.fd, fds.n,
 	    kind == MPROC__CAST, id, p->opt.overflow != MPROC_DROP_OLD);
+	if (r == -EPIPE)
+		mproc__cut_off(p);
 	if (r < 0)
 		return r;
 	p->gen_frames++;
@@ -206,6 +217,8 @@ put(struct mproc *p, const struct item *it, int kind, uint64_t id,
 	p->gen_bytes += size;
 	if (r > 0 && p->opt.overflow == MPROC_DROP_OLD)
 		mproc__flush_some(p);
+	else if (r > 0 && mproc__channel_queued(p->data) % FLUSH_EVERY == 0)
+		(void)mproc__channel_flush(p->data);
 	if (r > 0)
 		mproc__interest(p);
 	return 0;
@@ -215,6 +228,16 @@ put(struct mproc *p, const struct item *it, int kind, uint64_t id,
  * With MPROC_DROP_OLD what has left cannot be dropped any more, so only one
  * message at a time leaves; the rest follows as the backend asks for it.
  */
+/* Taken by the backend and deferred, as far as believable. */
+static uint64_t
+deferred(struct mproc *p)
+{
+	uint64_t n = p->page != NULL ?
+	    mproc__page_get(&p->page->deferred) : 0;
+
+	return n < p->gen_sent ? n : p->gen_sent;
+}
+
 void
 mproc__flush_some(struct mproc *p)
 {
@@ -223,6 +246,7 @@ mproc__flush_some(struct mproc *p)
 
 	for (tries = 0; tries < 2; tries++) {
 		mproc__done(p, &n, &bytes);
+		n += deferred(p);
 		out = p->gen_sent - mproc__channel_queued(p->data);
 		if (out <= n)
 			(void)mproc__channel_flush_frames(p->data, 1);
@@ -376,9 +400,10 @@ ask_new(struct mproc *p, int timeout_ms, struct mproc_future **ret_future,
 	}
 	mproc__future_init(f, &mproc__process_future_ops, p);
 	f->deadline = mproc__deadline(timeout_ms);
-	if ((r = ask(p, it, f)) < 0)
+	if ((r = ask(p, it, f)) < 0) {
+		mproc__future_release(f);
 		free(f);
-	else
+	} else
 		*ret_future = f;
 out:
 	mproc__leave(p);
@@ -423,6 +448,10 @@ mproc__control_send(struct mproc *p, int kind, uint64_t id,
 	}
 	atomic_fetch_add(&p->page->control_sent, 1);
 	r = mproc__channel_commit(p->control, fds.fd, fds.n, false, 0, true);
+	if (r < 0)
+		atomic_fetch_sub(&p->page->control_sent, 1);
+	if (r == -EPIPE)
+		mproc__cut_off(p);
 	if (r > 0)
 		mproc__interest(p);
 	return r < 0 ? r : 0;

@@ -50,11 +50,15 @@ open_channel(struct mproc *p, int *fd, size_t max_frame,
 int
 mproc__open_data(struct mproc *p)
 {
+	size_t max_frame;
 	int fds[2], r;
 
 	if ((r = mproc__socketpair(SOCK_STREAM, DATA_BUFFER, fds)) < 0)
 		return r;
-	r = open_channel(p, &fds[0], (size_t)p->opt.max_message, &p->data,
+	max_frame = (size_t)p->opt.max_message;
+	if (max_frame < MPROC__ERROR_MAX)
+		max_frame = MPROC__ERROR_MAX;
+	r = open_channel(p, &fds[0], max_frame, &p->data,
 	    &p->data_events);
 	if (r < 0) {
 		mproc__close(fds[0]);
@@ -66,9 +70,11 @@ mproc__open_data(struct mproc *p)
 	return 0;
 }
 
-static void
-close_channel(struct mproc__channel **ch)
+void
+mproc__close_channel(struct mproc *p, struct mproc__channel **ch)
 {
+	if (*ch != NULL)
+		mproc__epoll_del(p, mproc__channel_fd(*ch));
 	*ch = mproc__channel_free(*ch);
 }
 
@@ -76,8 +82,10 @@ close_channel(struct mproc__channel **ch)
 void
 mproc__generation_free(struct mproc *p)
 {
-	close_channel(&p->data);
-	close_channel(&p->control);
+	mproc__close_channel(p, &p->data);
+	mproc__close_channel(p, &p->control);
+	mproc__epoll_del(p, p->log_fd);
+	mproc__epoll_del(p, p->child.pidfd);
 	mproc__close(p->boot_data);
 	mproc__close(p->log_fd);
 	p->boot_data = p->log_fd = -1;
@@ -139,8 +147,9 @@ open_control(struct mproc *p, int *ret_fd)
 
 	if ((r = mproc__socketpair(SOCK_STREAM, CONTROL_BUFFER, fds)) < 0)
 		return r;
-	r = open_channel(p, &fds[0], MPROC__CONTROL_MAX, &p->control,
-	    &p->control_events);
+	/* `go` carries the start arguments */
+	r = open_channel(p, &fds[0], MPROC__CONTROL_MAX + p->args.len,
+	    &p->control, &p->control_events);
 	if (r < 0) {
 		mproc__close(fds[0]);
 		mproc__close(fds[1]);
@@ -266,22 +275,18 @@ not_begun(struct mproc *p, struct mproc__launch *l)
 	}
 }
 
-/*
- * Launched, but it cannot be watched or told what to do, or is dead already:
- * it has to end.
- */
+/* Launched, but it cannot be watched, or told what to do: it has to end. */
 static int
 undo(struct mproc *p, int r)
 {
 	unsigned generation = p->total.generation;
 
-	close_channel(&p->control);	/* so a thread ends, too */
+	mproc__close_channel(p, &p->control);	/* so a thread ends, too */
 	p->control_eof = true;
 	(void)mproc__child_signal(&p->child, SIGKILL);
 	(void)mproc__wait(p, mproc__is_over, &generation,
 	    mproc__deadline(UNDO_MS));
-	return r != -EPIPE ? r : mproc__err(r, "%s died before it was "
-	    "ready: %s", p->name, p->death_text);
+	return r;
 }
 
 static int
@@ -305,8 +310,9 @@ launch(struct mproc *p)
 	p->led_events = UINT32_MAX;	/* who polls, polls too little now */
 	if ((p->child.pidfd >= 0 &&
 	    (r = mproc__epoll_add(p, p->child.pidfd)) < 0) ||
-	    (r = send_go(p)) < 0)
+	    ((r = send_go(p)) < 0 && r != -EPIPE))
 		return undo(p, r);
+	/* -EPIPE: dead already; who waits for `ready' hears why */
 	mproc__futures_watch(p);
 	mproc__interest(p);
 	return 0;
@@ -326,8 +332,8 @@ start_locked(struct mproc *p)
 static bool
 is_settled(struct mproc *p, void *arg)
 {
-	(void)arg;
-	return p->status != MPROC_STATUS_STARTING ||
+	return p->total.generation != *(unsigned *)arg ||
+	    p->status != MPROC_STATUS_STARTING ||
 	    (p->ready && p->start_code < 0);
 }
 
@@ -338,7 +344,8 @@ failed_start(struct mproc *p, int r)
 	unsigned generation = p->total.generation;
 
 	if (r == -ETIMEDOUT || mproc__wait(p, mproc__is_over, &generation,
-	    mproc__deadline(p->opt.stop_grace_ms)) < 0)
+	    mproc__min_deadline(p->start_deadline,
+	    mproc__deadline(p->opt.stop_grace_ms))) < 0)
 		(void)undo(p, 0);
 	if (r == -ETIMEDOUT)
 		return mproc__err(r, "%s was not ready within %d ms", p->name,
@@ -357,14 +364,25 @@ failed_start(struct mproc *p, int r)
 static int
 wait_ready(struct mproc *p, int64_t deadline, bool kill_it)
 {
+	unsigned generation = p->total.generation;
 	int r;
 
 	if (p->status == MPROC_STATUS_NEW)
 		return mproc__err(-ENOTCONN, "%s was not started", p->name);
-	r = mproc__wait(p, is_settled, NULL,
+	if (p->ready && p->status == MPROC_STATUS_DEAD)
+		return mproc__err(-EPIPE, "%s is dead: %s", p->name,
+		    p->death_text);
+	r = mproc__wait(p, is_settled, &generation,
 	    mproc__min_deadline(deadline, p->start_deadline));
+	if (p->total.generation != generation)
+		return mproc__err(-EPIPE, "%s ended before it was ready, and "
+		    "was started again", p->name);
+	/* that it may have ended since is another matter */
 	if (p->ready && p->start_code >= 0)
 		return 0;
+	if (r == 0 && !kill_it && p->status == MPROC_STATUS_STOPPING)
+		return mproc__err(-ESHUTDOWN, "%s was asked to stop",
+		    p->name);
 	if (r == -ETIMEDOUT && !kill_it &&
 	    mproc__now_ns() < p->start_deadline)
 		return mproc__err(r, "%s is not ready yet", p->name);

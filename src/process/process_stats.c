@@ -140,7 +140,8 @@ mproc_activity(struct mproc *p, struct mproc_activity *ret_activity)
 		    row != MPROC__ROW_NO_CLASS;
 		if (a->command[0] != '\0') {
 			since = atomic_load(&p->page->since_ns);
-			a->since_ms = (mproc__now_ns() - since) / 1000000;
+			a->since_ms = (int64_t)((uint64_t)mproc__now_ns() -
+			    (uint64_t)since) / 1000000;
 			a->msg_id = mproc__page_get(&p->page->msg_id);
 		}
 	}

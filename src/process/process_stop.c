@@ -238,6 +238,9 @@ ping_locked(struct mproc *p)
 	if (p->status == MPROC_STATUS_DEAD)
 		return mproc__err(-EPIPE, "%s is dead: %s", p->name,
 		    p->death_text);
+	if (p->control != NULL &&
+	    mproc__channel_queued(p->control) > MPROC__PINGS_MAX)
+		return mproc__err(-EAGAIN, "%s reads no pings", p->name);
 	p->ping_sent_ns = mproc__now_ns();
 	return mproc__control_send(p, MPROC__CONTROL, ++p->ping_id,
 	    MPROC_SCHEMA(ctl_ping), &(struct ctl_ping){ });

@@ -212,3 +212,9 @@ mproc__close_all_but(const int *keep, int n)
 	} while (kept >= 0);
 	return 0;
 }
+
+void
+mproc__hang_up(int fd)
+{
+	(void)shutdown(fd, SHUT_RDWR);
+}

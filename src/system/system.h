@@ -38,6 +38,8 @@ void	mproc__close(int fd);
 int	mproc__write(int fd, const void *bytes, size_t len, int full_ms);
 /* A pair of close-on-exec, non-blocking unix sockets; type SOCK_STREAM... */
 int	mproc__socketpair(int type, int bufsize, int ret_fds[2]);
+/* shutdown(2), both ways: the peer sees the end, whoever holds copies. */
+void	mproc__hang_up(int fd);
 int	mproc__set_cloexec(int fd, bool on);
 /* dup with O_CLOEXEC: the new fd or -errno. */
 int	mproc__dup(int fd);
