@@ -369,7 +369,8 @@ wait_ready(struct mproc *p, int64_t deadline, bool kill_it)
 
 	if (p->status == MPROC_STATUS_NEW)
 		return mproc__err(-ENOTCONN, "%s was not started", p->name);
-	if (p->ready && p->status == MPROC_STATUS_DEAD)
+	if (p->ready && p->start_code >= 0 &&
+	    p->status == MPROC_STATUS_DEAD)
 		return mproc__err(-EPIPE, "%s is dead: %s", p->name,
 		    p->death_text);
 	r = mproc__wait(p, is_settled, &generation,
