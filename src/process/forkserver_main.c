@@ -146,7 +146,7 @@ serve(struct server *s)
 {
 	struct mproc__answer a = { .code = -EBADMSG };
 	int fds[MPROC__PASS_MAX], i, n, pidfd = -1, r;
-	struct mproc__order o;
+	struct mproc__order o = { .n_keep = 0 };
 	bool truncated;
 
 	r = mproc__pass_receive(s->sock, &o, sizeof(o), fds, &n, &truncated);

@@ -124,7 +124,7 @@ static void
 ask_act(struct round *r)
 {
 	assert_int_equal(mproc_ask(r->p, -1, &r->f[r->n], victim_act,
-	    .point = r->spec->point), 0);
+	    .point = (int)r->spec->point), 0);
 	r->n++;
 }
 

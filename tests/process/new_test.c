@@ -38,7 +38,7 @@ vk5_bad_options_are_refused(void **state)
 		const char *named;
 	} bad[] = {
 		{ { .launch = 77 }, ".launch" },
-		{ { .launch = -1 }, ".launch" },
+		{ { .launch = (enum mproc_launch)-1 }, ".launch" },
 		{ { .channel = 9 }, ".channel" },
 		{ { .overflow = 9 }, ".overflow" },
 		{ { .emit_overflow = 9 }, ".emit_overflow" },
