@@ -23,6 +23,7 @@ while read -r trs; do
 	skipped=$((skipped + skip))
 done < <(find "$dir" -name '*.trs' | sort)
 
+[ $((passed + failed)) -gt 0 ] || failed=1	# it did not come to a test
 [ "$skipped" -eq 0 ] && skipped='' || skipped=", $skipped skipped"
 printf '%d passed, %d failed%s\n' "$passed" "$failed" "$skipped"
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+[ "$failed" -eq 0 ]
