@@ -181,7 +181,7 @@ main(int argc, char **argv)
 		    NULL, NULL, &persistent },
 	};
 
-	if (mproc_init(argc, argv) < 0)
+	if (scenario_init(argc, argv) < 0)
 		return 1;
 	return TEST_RUN(tests);
 }

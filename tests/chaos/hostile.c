@@ -366,6 +366,10 @@ close_ends(struct hostile *self, int how)
 	}
 	if (how == CLOSED_ENDS || how == CLOSED_LOG)
 		close(self->log);
+	if (how == SHUT_DATA)
+		(void)shutdown(self->data, SHUT_RD);
+	if (how == SHUT_CONTROL)
+		(void)shutdown(self->control, SHUT_RD);
 }
 
 static int

@@ -24,6 +24,8 @@ enum hostility {
 	SCRIBBLED_PAGE,
 	CLOSED_ENDS,
 	CLOSED_LOG,
+	SHUT_DATA,		/* for reading */
+	SHUT_CONTROL,
 	DEAF,
 	MIXED,			/* all of the above in turn, but the closing */
 	HOSTILITIES

@@ -48,6 +48,8 @@ static const struct hostility_spec specs[] = {
 	{ SCRIBBLED_PAGE, "a scribbled status page", false, false },
 	{ CLOSED_ENDS, "closed ends", true, false },
 	{ CLOSED_LOG, "a closed log lane", true, false },
+	{ SHUT_DATA, "data shut for reading", true, false },
+	{ SHUT_CONTROL, "control shut for reading", true, false },
 	{ DEAF, "nothing is read", false, true },
 	{ MIXED, "all of it", false, false },
 };
@@ -138,14 +140,14 @@ static void
 one_round(const struct hostility_spec *spec, uint64_t seed,
     struct mproc *sibling, int *slow)
 {
-	struct mproc *p = start_hostile(spec->how, seed);
+	struct mproc *p = start_hostile((int)spec->how, seed);
 	struct mproc_future *f = NULL;
 	int64_t since = test_now_ms(), ms = ROUND_MS;
 	int i;
 
 	(void)mproc_ask(p, -1, &f, hostile_poke, .n = 1);
 	/* Who closed its ends is given a second to end. */
-	if (spec->how == CLOSED_ENDS || spec->how == CLOSED_LOG)
+	if (spec->how >= CLOSED_ENDS && spec->how <= SHUT_CONTROL)
 		ms = HANG_MS;
 	for (i = 0; test_now_ms() - since < ms; i++) {
 		if (talk(p, i) == -EPIPE)

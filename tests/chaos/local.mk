@@ -21,3 +21,27 @@ check_PROGRAMS += tests/chaos/alloc_test
 tests_chaos_alloc_test_SOURCES = %D%/alloc_test.c %D%/scenario.c \
 	%D%/scenario.h
 tests_chaos_alloc_test_LDADD = $(CHAOS_LDADD)
+
+check_PROGRAMS += tests/chaos/sys_test
+tests_chaos_sys_test_SOURCES = %D%/sys_test.c %D%/scenario.c \
+	%D%/scenario.h
+tests_chaos_sys_test_LDADD = $(CHAOS_LDADD)
+
+check_PROGRAMS += tests/chaos/nofile_test
+tests_chaos_nofile_test_SOURCES = %D%/nofile_test.c %D%/scenario.c \
+	%D%/scenario.h
+tests_chaos_nofile_test_LDADD = $(CHAOS_LDADD)
+
+check_PROGRAMS += tests/chaos/shortio_test
+tests_chaos_shortio_test_SOURCES = %D%/shortio_test.c
+tests_chaos_shortio_test_LDADD = $(CHAOS_LDADD)
+
+check_PROGRAMS += tests/chaos/threads_test
+tests_chaos_threads_test_SOURCES = %D%/threads_test.c %D%/hostile.c \
+	%D%/hostile.h
+tests_chaos_threads_test_LDADD = $(CHAOS_LDADD)
+
+check_PROGRAMS += tests/chaos/orphan_test
+tests_chaos_orphan_test_SOURCES = %D%/orphan_test.c %D%/hostile.c \
+	%D%/hostile.h
+tests_chaos_orphan_test_LDADD = $(CHAOS_LDADD)

@@ -17,6 +17,16 @@ static const char *const names[STEPS] = {
 };
 
 static char large[LARGE];
+static int init_argc;
+static char **init_argv;
+
+int
+scenario_init(int argc, char **argv)
+{
+	init_argc = argc;
+	init_argv = argv;
+	return mproc_init(argc, argv);
+}
 
 static int
 new_process(struct scenario *s)
@@ -26,7 +36,7 @@ new_process(struct scenario *s)
 		.launch = s->how, .name = "scenario",
 		.start_timeout_ms = s->wait_ms,
 		.block_ms = s->wait_ms,
-		.stop_grace_ms = s->wait_ms,
+		.stop_grace_ms = s->wait_ms < 500 ? s->wait_ms : 500,
 		.capture_output = s->how != MPROC_THREAD,
 		.keep_fds = s->how != MPROC_THREAD ? keep : NULL,
 		.args = MPROC_PACK(victim_start, .point = POINTS,
@@ -146,6 +156,8 @@ scenario_end(struct scenario *s)
 		chaos_check_accounts(s->p);
 	while (mproc_recv(s->p, 0, &msg) == 1)
 		mproc_msg_free(msg);
+	/* The fork server may be gone: that takes another one. */
+	assert_int_equal(mproc_init(init_argc, init_argv), 0);
 	if ((r = mproc_start(s->p)) != 0)
 		fail_msg("restart: %s", mproc_errmsg(s->p));
 	assert_int_equal(mproc_call(s->p, 10000, NULL, victim_echo), 0);

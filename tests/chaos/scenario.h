@@ -20,6 +20,8 @@ struct scenario {
 	struct mproc *p;
 };
 
+/* mproc_init(), at the top of main. */
+int scenario_init(int argc, char **argv);
 /* All steps but the freeing; the failing is the caller's business. */
 void scenario_run(struct scenario *);
 /*

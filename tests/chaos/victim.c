@@ -221,12 +221,13 @@ on_timer(struct mproc_backend *base, void *arg)
 }
 
 static int
-leave_grandchild(struct victim *self)
+leave_grandchild(struct victim *self, bool escapes)
 {
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		(void)setsid();		/* out of the group, too */
+		if (escapes)
+			(void)setsid();
 		(void)signal(SIGTERM, SIG_IGN);
 		(void)alarm(60);	/* should the test fail */
 		die_by_others(self);
@@ -289,7 +290,8 @@ c__act(struct victim *self, const struct victim_act *args,
 			(void)mproc_emit(&self->base, victim_item, .n = i);
 		return -EIO;
 	case GRANDCHILD:
-		return leave_grandchild(self);
+	case CHILD:
+		return leave_grandchild(self, args->point == GRANDCHILD);
 	default:
 		return -EINVAL;
 	}

@@ -35,7 +35,8 @@ enum point {
 	BETWEEN_FRAMES,		/* of 1000, some handled */
 	FD_IN_FLIGHT,
 	GRANDCHILD,		/* which holds the channels, and lives on */
-	POINTS
+	POINTS,
+	CHILD			/* no point: leave a child in its group */
 };
 
 MPROC_MESSAGE(victim, start, (int, point), (struct mproc_fd, pipe),
