@@ -34,6 +34,10 @@ tests_process_guest_test_LDADD = $(PROBE_LDADD)
 tests_process_run_test_SOURCES = tests/process/run_test.c
 tests_process_run_test_LDADD = $(PROBE_LDADD)
 
+check_PROGRAMS += tests/process/stall_test
+tests_process_stall_test_SOURCES = tests/process/stall_test.c
+tests_process_stall_test_LDADD = $(PROBE_LDADD)
+
 # Launching alone, with a backend of its own: without libprobe.
 LAUNCH_FAKE = tests/process/launch_fake.c tests/process/launch_fake.h
 check_PROGRAMS += tests/process/launch_test tests/process/launch_fail_test \
