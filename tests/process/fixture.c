@@ -89,6 +89,23 @@ fix_finish(struct mproc *p)
 	mproc_free(p);
 }
 
+int64_t
+fix_summed(struct mproc *p, int64_t *ret_count)
+{
+	const struct probe_summed *t;
+	struct mproc_msg *reply;
+	int64_t sum;
+
+	assert_int_equal(mproc_call(p, SOON, &reply, probe_sum), 0);
+	t = mproc_args(reply, probe_summed);
+	assert_non_null(t);
+	assert_true(t->in_order);
+	sum = t->sum;
+	*ret_count = t->count;
+	mproc_msg_free(reply);
+	return sum;
+}
+
 bool
 fix_until(bool (*condition)(void *), void *arg)
 {

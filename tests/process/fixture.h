@@ -48,6 +48,9 @@ void fix_finish(struct mproc *p);
 /* The law, of one that is dead. */
 void fix_law(struct mproc *p, struct mproc_stats *ret_stats);
 
+/* The sum of all notes so far, which came in order. */
+int64_t fix_summed(struct mproc *p, int64_t *ret_count);
+
 /* Until condition(arg): true, or false after SOON. */
 bool fix_until(bool (*condition)(void *), void *arg);
 /* Until the backend runs this command. */

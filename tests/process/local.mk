@@ -13,7 +13,9 @@ check_PROGRAMS += tests/process/stop_test tests/process/death_test \
 	tests/process/log_lane_test tests/process/output_test \
 	tests/process/guest_test tests/process/run_test \
 	tests/process/new_test tests/process/orphan_test \
-	tests/process/race_test
+	tests/process/race_test tests/process/mailbox_test
+tests_process_mailbox_test_SOURCES = tests/process/mailbox_test.c
+tests_process_mailbox_test_LDADD = $(PROBE_LDADD)
 tests_process_new_test_SOURCES = tests/process/new_test.c
 tests_process_new_test_LDADD = $(PROBE_LDADD)
 tests_process_orphan_test_SOURCES = tests/process/orphan_test.c

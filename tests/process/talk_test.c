@@ -21,56 +21,10 @@
 
 #include "fixture.h"
 
-static struct mproc *
-started(void **state, struct mproc_options opt)
-{
-	struct mproc *p;
-	int r;
-
-	opt.launch = *(enum mproc_launch *)*state;
-	r = mproc_new(&probe_class, &opt, &p);
-	if (r < 0)
-		fail_msg("mproc_new: %s", mproc_errmsg(NULL));
-	if ((r = mproc_start(p)) < 0)
-		fail_msg("mproc_start: %s", mproc_errmsg(p));
-	return p;
-}
-
-/* Every message has one fate, and none is open: then stop and free. */
-static void
-finish(struct mproc *p)
-{
-	struct mproc_stats s;
-
-	assert_int_equal(mproc_stop(p), 0);
-	assert_int_equal(mproc_stats(p, &s), 0);
-	assert_int_equal(s.in_flight, 0);
-	assert_int_equal(s.sent, s.handled + s.failed + s.dropped +
-	    s.expired);
-	mproc_free(p);
-}
-
-static int64_t
-summed(struct mproc *p, int64_t *ret_count)
-{
-	const struct probe_summed *t;
-	struct mproc_msg *reply;
-	int64_t sum;
-
-	assert_int_equal(mproc_call(p, SOON, &reply, probe_sum), 0);
-	t = mproc_args(reply, probe_summed);
-	assert_non_null(t);
-	assert_true(t->in_order);
-	sum = t->sum;
-	*ret_count = t->count;
-	mproc_msg_free(reply);
-	return sum;
-}
-
 static void
 vk2_call_gets_a_typed_reply(void **state)
 {
-	struct mproc *p = started(state, (struct mproc_options){ .name = 0 });
+	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
 	static const char bytes[] = "a\0b";
 	const struct probe_echoed *t;
 	struct mproc_msg *reply;
@@ -89,32 +43,32 @@ vk2_call_gets_a_typed_reply(void **state)
 		assert_int_equal(t->pid, mproc_pid(p));
 	mproc_msg_free(reply);
 	assert_int_equal(mproc_call(p, SOON, NULL, probe_echo), 0);
-	finish(p);
+	fix_finish(p);
 }
 
 static void
 vk7_commands_are_handled_in_order(void **state)
 {
-	struct mproc *p = started(state, (struct mproc_options){ .name = 0 });
+	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
 	int64_t i, n = 100000, count;
 
 	for (i = 1; i <= n; i++)
 		assert_int_equal(mproc_send(p, probe_note, .n = i), 0);
-	assert_int_equal(summed(p, &count), n * (n + 1) / 2);
+	assert_int_equal(fix_summed(p, &count), n * (n + 1) / 2);
 	assert_int_equal(count, n);
-	finish(p);
+	fix_finish(p);
 }
 
 static void
 vk8_unknown_command(void **state)
 {
-	struct mproc *p = started(state, (struct mproc_options){ .name = 0 });
+	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
 
 	assert_int_equal(mproc_send(p, probe_nosuch, .x = 1), -ENOSYS);
 	assert_int_equal(mproc_call(p, SOON, NULL, probe_nosuch), -ENOSYS);
 	assert_non_null(strstr(mproc_errmsg(p), "nosuch"));
 	assert_int_equal(mproc_call(p, SOON, NULL, probe_echo), 0);
-	finish(p);
+	fix_finish(p);
 }
 
 static void
@@ -134,7 +88,7 @@ vk8_on_unknown_sees_it(void **state)
 	assert_int_equal(t->code, 2);
 	assert_string_equal(t->text, "nosuch");
 	mproc_msg_free(reply);
-	finish(p);
+	fix_finish(p);
 }
 
 /* Another message under a name that the class has. */
@@ -143,7 +97,7 @@ MPROC_MESSAGE(other, echo, (double, n));
 static void
 vk9_wrong_parameters_are_refused(void **state)
 {
-	struct mproc *p = started(state, (struct mproc_options){ .name = 0 });
+	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
 	struct mproc_msg *msg, *reply;
 
 	assert_int_equal(mproc_send(p, other_echo, .n = 1), -EINVAL);
@@ -161,13 +115,13 @@ vk9_wrong_parameters_are_refused(void **state)
 	assert_non_null(strstr(mproc_errmsg(p), "extra"));
 	mproc_msg_free(msg);
 	assert_int_equal(mproc_call(p, SOON, NULL, probe_echo), 0);
-	finish(p);
+	fix_finish(p);
 }
 
 static void
 vk10_a_failing_handler_answers(void **state)
 {
-	struct mproc *p = started(state, (struct mproc_options){ .name = 0 });
+	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
 
 	assert_int_equal(mproc_call(p, SOON, NULL, probe_fail,
 	    .code = -EDOM, .text = "boom"), -EDOM);
@@ -175,206 +129,13 @@ vk10_a_failing_handler_answers(void **state)
 	assert_int_equal(mproc_call(p, SOON, NULL, probe_fail, .code = -5),
 	    -5);
 	assert_int_equal(mproc_call(p, SOON, NULL, probe_echo), 0);
-	finish(p);
-}
-
-static void
-vk11_a_full_mailbox_is_refused(void **state)
-{
-	struct mproc *p = started(state, (struct mproc_options){
-	    .overflow = MPROC_REJECT, .mailbox_messages = 10 });
-	struct mproc_stats s;
-	int64_t count;
-	int n = 0;
-
-	assert_int_equal(mproc_send(p, probe_nap, .ms = 300), 0);
-	while (mproc_send(p, probe_note, .n = n + 1) == 0)
-		n++;
-	assert_in_range(n, 9, 10);
-	assert_int_equal(mproc_send(p, probe_note, .n = 99), -EAGAIN);
-	do
-		assert_int_equal(mproc_stats(p, &s), 0);
-	while (s.in_flight > 0);
-	/* all of it is free again, to the last message */
-	for (n = 0; mproc_send(p, probe_nap, .ms = n == 0 ? 300 : 0) == 0;)
-		n++;
-	assert_in_range(n, 10, 11);
-	do
-		assert_int_equal(mproc_stats(p, &s), 0);
-	while (s.in_flight > 0);
-	(void)summed(p, &count);
-	finish(p);
-}
-
-static void
-vk11_a_full_mailbox_blocks_for_a_time(void **state)
-{
-	struct mproc *p = started(state, (struct mproc_options){
-	    .block_ms = 50, .mailbox_messages = 2 });
-	int r = 0, i;
-
-	assert_int_equal(mproc_send(p, probe_nap, .ms = 500), 0);
-	for (i = 0; i < 3 && r == 0; i++)
-		r = mproc_send(p, probe_nap);
-	assert_int_equal(r, -ETIMEDOUT);
-	assert_int_equal(mproc_call(p, SOON, NULL, probe_echo), 0);
-	finish(p);
-}
-
-static void
-a_blocked_sender_goes_on_when_there_is_room(void **state)
-{
-	struct mproc *p = started(state, (struct mproc_options){
-	    .mailbox_messages = 3 });
-	int64_t count;
-	int i;
-
-	for (i = 1; i <= 20000; i++)
-		assert_int_equal(mproc_send(p, probe_note, .n = i), 0);
-	(void)summed(p, &count);
-	assert_int_equal(count, 20000);
-	finish(p);
-}
-
-static void
-a_mailbox_is_bounded_in_bytes(void **state)
-{
-	struct mproc *p = started(state, (struct mproc_options){
-	    .overflow = MPROC_REJECT, .mailbox_bytes = 100000 });
-	static char data[60000];
-	int r = 0, i;
-
-	assert_int_equal(mproc_send(p, probe_nap, .ms = 300), 0);
-	for (i = 0; i < 5 && r == 0; i++)
-		r = mproc_send(p, probe_echo, .data = { data, sizeof(data) });
-	assert_int_equal(r, -EAGAIN);
-	assert_in_range(i, 2, 4);
-	finish(p);
-}
-
-static void
-overflow_drops_the_new(void **state)
-{
-	struct mproc *p = started(state, (struct mproc_options){
-	    .overflow = MPROC_DROP_NEW, .mailbox_messages = 5 });
-	struct mproc_stats s;
-	int64_t count, i;
-
-	assert_int_equal(mproc_send(p, probe_nap, .ms = 300), 0);
-	for (i = 1; i <= 100; i++)
-		assert_int_equal(mproc_send(p, probe_note, .n = i), 0);
-	(void)summed(p, &count);
-	assert_int_equal(mproc_stats(p, &s), 0);
-	assert_int_equal(s.dropped_overflow, 100 - count);
-	assert_in_range(count, 4, 5);
-	finish(p);
-}
-
-static void
-overflow_drops_the_old(void **state)
-{
-	struct mproc *p = started(state, (struct mproc_options){
-	    .overflow = MPROC_DROP_OLD, .mailbox_messages = 5 });
-	struct mproc_stats s;
-	int64_t count, sum, i;
-
-	assert_int_equal(mproc_send(p, probe_nap, .ms = 300), 0);
-	for (i = 1; i <= 100; i++)
-		assert_int_equal(mproc_send(p, probe_note, .n = i), 0);
-	sum = summed(p, &count);
-	assert_int_equal(mproc_stats(p, &s), 0);
-	assert_int_equal(s.dropped_overflow, 100 - count);
-	assert_in_range(count, 3, 5);
-	/* the newest are there */
-	assert_true(sum >= 100 + 99 + 98);
-	finish(p);
-}
-
-static void
-vk12_emits_wait_for_a_sleeping_frontend(void **state)
-{
-	struct mproc *p = started(state, (struct mproc_options){ .name = 0 });
-	const struct probe_item *t;
-	struct mproc_msg *msg;
-	int64_t i, n = 100000;
-
-	assert_int_equal(mproc_send(p, probe_emit, .count = n, .size = 16),
-	    0);
-	(void)poll(NULL, 0, 200);	/* asleep, not ordering anything */
-	for (i = 0; i < n; i++) {
-		assert_int_equal(mproc_recv(p, SOON, &msg), 1);
-		t = mproc_args(msg, probe_item);
-		assert_non_null(t);
-		assert_int_equal(t->n, i);
-		mproc_msg_free(msg);
-	}
-	assert_int_equal(mproc_recv(p, 0, &msg), 0);
-	finish(p);
-}
-
-static void
-emits_wait_for_room_in_the_inbox(void **state)
-{
-	struct mproc *p = started(state, (struct mproc_options){
-	    .inbox_messages = 7 });
-	struct mproc_msg *msg;
-	int i;
-
-	assert_int_equal(mproc_send(p, probe_emit, .count = 5000), 0);
-	for (i = 0; i < 5000; i++) {
-		assert_int_equal(mproc_recv(p, SOON, &msg), 1);
-		mproc_msg_free(msg);
-	}
-	finish(p);
-}
-
-static void
-emits_beyond_the_inbox_are_dropped_and_counted(void **state)
-{
-	struct mproc *p = started(state, (struct mproc_options){
-	    .inbox_messages = 7, .emit_overflow = MPROC_DROP_NEW });
-	struct mproc_stats s;
-	struct mproc_msg *msg;
-	int n = 0;
-
-	assert_int_equal(mproc_call(p, SOON, NULL, probe_emit,
-	    .count = 100), 0);
-	while (mproc_recv(p, 0, &msg) == 1) {
-		mproc_msg_free(msg);
-		n++;
-	}
-	assert_int_equal(n, 7);
-	assert_int_equal(mproc_stats(p, &s), 0);
-	assert_int_equal(s.emitted, 7);
-	assert_int_equal(s.emits_dropped, 93);
-	assert_int_equal(s.received, 7);
-	finish(p);
-}
-
-/* VK-W4: the original deadlocks with 2000 messages of 1 KiB each way. */
-static void
-vk40_both_sides_flood(void **state)
-{
-	struct mproc *p = started(state, (struct mproc_options){ .name = 0 });
-	struct mproc_msg *msg;
-	int i;
-
-	for (i = 0; i < 20000; i++) {
-		assert_int_equal(mproc_send(p, probe_emit, .count = 1,
-		    .size = 1024), 0);
-		assert_int_equal(mproc_send(p, probe_note, .n = i + 1), 0);
-	}
-	for (i = 0; i < 20000; i++) {
-		assert_int_equal(mproc_recv(p, SOON, &msg), 1);
-		mproc_msg_free(msg);
-	}
-	finish(p);
+	fix_finish(p);
 }
 
 static void
 vk13_the_fd_works_with_select(void **state)
 {
-	struct mproc *p = started(state, (struct mproc_options){ .name = 0 });
+	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
 	int fd = mproc_fd(p), i;
 	struct mproc_msg *msg;
 	fd_set set;
@@ -397,13 +158,13 @@ vk13_the_fd_works_with_select(void **state)
 	while (test_poll(fd, POLLIN, 0) != 0)
 		assert_int_equal(mproc_recv(p, 0, &msg), 0);
 	assert_int_equal(test_poll(fd, POLLIN, 50), 0);
-	finish(p);
+	fix_finish(p);
 }
 
 static void
 the_fd_tells_of_what_a_call_took_in(void **state)
 {
-	struct mproc *p = started(state, (struct mproc_options){ .name = 0 });
+	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
 	int fd = mproc_fd(p);
 	struct mproc_msg *msg;
 
@@ -418,13 +179,13 @@ the_fd_tells_of_what_a_call_took_in(void **state)
 	mproc_msg_free(msg);
 	assert_int_equal(mproc_recv(p, 0, &msg), 0);
 	assert_int_equal(test_poll(fd, POLLIN, 0), 0);
-	finish(p);
+	fix_finish(p);
 }
 
 static void
 a_timed_out_call_leaves_the_fd_silent(void **state)
 {
-	struct mproc *p = started(state, (struct mproc_options){ .name = 0 });
+	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
 	int fd = mproc_fd(p);
 	struct mproc_future *f;
 	struct mproc_msg *msg;
@@ -448,13 +209,13 @@ a_timed_out_call_leaves_the_fd_silent(void **state)
 	assert_int_equal(mproc_call(p, SOON, NULL, probe_echo), 0);
 	assert_int_equal(mproc_stats(p, &s), 0);
 	assert_int_equal(s.late, 1);
-	finish(p);
+	fix_finish(p);
 }
 
 static void
 vk29_replies_in_reverse_order(void **state)
 {
-	struct mproc *p = started(state, (struct mproc_options){ .name = 0 });
+	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
 	struct mproc_future *f[100];
 	const struct probe_held *t;
 	int i;
@@ -472,13 +233,13 @@ vk29_replies_in_reverse_order(void **state)
 		assert_int_equal(t->n, i);
 		mproc_future_free(f[i]);
 	}
-	finish(p);
+	fix_finish(p);
 }
 
 static void
 a_deferred_call_is_cancelled_by_stop(void **state)
 {
-	struct mproc *p = started(state, (struct mproc_options){ .name = 0 });
+	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
 	struct mproc_future *f;
 
 	assert_int_equal(mproc_ask(p, SOON, &f, probe_hold, .n = 1), 0);
@@ -486,13 +247,13 @@ a_deferred_call_is_cancelled_by_stop(void **state)
 	assert_int_equal(mproc_stop(p), 0);
 	assert_int_equal(mproc_future_result(f), -ECANCELED);
 	mproc_future_free(f);
-	finish(p);
+	fix_finish(p);
 }
 
 static void
 a_future_has_an_fd(void **state)
 {
-	struct mproc *p = started(state, (struct mproc_options){ .name = 0 });
+	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
 	struct mproc_future *f[2];
 	int fd, i;
 
@@ -515,13 +276,13 @@ a_future_has_an_fd(void **state)
 	assert_int_equal(mproc_future_cancel(f[0]), -EALREADY);
 	mproc_future_free(f[0]);
 	mproc_future_free(f[1]);
-	finish(p);
+	fix_finish(p);
 }
 
 static void
 futures_end_when_their_process_is_freed(void **state)
 {
-	struct mproc *p = started(state, (struct mproc_options){
+	struct mproc *p = fix_start(state, (struct mproc_options){
 	    .stop_mode = MPROC_NOW });
 	struct mproc_future *f[3];
 
@@ -541,7 +302,7 @@ futures_end_when_their_process_is_freed(void **state)
 static void
 replies_are_checked(void **state)
 {
-	struct mproc *p = started(state, (struct mproc_options){ .name = 0 });
+	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
 	const struct probe_code *c;
 	struct mproc_msg *msg;
 
@@ -563,13 +324,13 @@ replies_are_checked(void **state)
 	assert_int_equal(mproc_send(p, probe_echo, .n = 1), 0);
 	assert_int_equal(mproc_call(p, SOON, NULL, probe_silent), 0);
 	assert_int_equal(mproc_recv(p, 0, &msg), 0);
-	finish(p);
+	fix_finish(p);
 }
 
 static void
 expired_calls_are_not_handled(void **state)
 {
-	struct mproc *p = started(state, (struct mproc_options){ .name = 0 });
+	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
 	struct mproc_future *f;
 	struct mproc_stats s;
 	int64_t count;
@@ -579,17 +340,17 @@ expired_calls_are_not_handled(void **state)
 	assert_int_equal(mproc_future_wait(f, SOON), 0);
 	assert_int_equal(mproc_future_result(f), -ETIMEDOUT);
 	mproc_future_free(f);
-	(void)summed(p, &count);
+	(void)fix_summed(p, &count);
 	assert_int_equal(mproc_stats(p, &s), 0);
 	assert_int_equal(s.expired, 1);
 	assert_int_equal(s.late, 0);
-	finish(p);
+	fix_finish(p);
 }
 
 static void
 descriptors_travel_both_ways(void **state)
 {
-	struct mproc *p = started(state, (struct mproc_options){ .name = 0 });
+	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
 	const struct probe_opened *t;
 	struct mproc_msg *reply;
 	char text[8] = "";
@@ -617,13 +378,13 @@ descriptors_travel_both_ways(void **state)
 	assert_int_equal(mproc_call(p, SOON, NULL, probe_open), -EBADF);
 	assert_int_equal(mproc_send(p, probe_open, .fd = MPROC_FD(9999)),
 	    -EBADF);
-	finish(p);
+	fix_finish(p);
 }
 
 static void
 untyped_messages_pass(void **state)
 {
-	struct mproc *p = started(state, (struct mproc_options){ .name = 0 });
+	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
 	struct mproc_msg *msg, *reply, *item;
 	int64_t n = 0;
 
@@ -644,14 +405,14 @@ untyped_messages_pass(void **state)
 	assert_int_equal(mproc_forward(p, msg, "nosuch"), -ENOSYS);
 	mproc_msg_free(msg);
 	mproc_msg_free(item);
-	assert_int_equal(summed(p, &n), 7);
-	finish(p);
+	assert_int_equal(fix_summed(p, &n), 7);
+	fix_finish(p);
 }
 
 static void
 a_large_payload_goes_both_ways(void **state)
 {
-	struct mproc *p = started(state, (struct mproc_options){
+	struct mproc *p = fix_start(state, (struct mproc_options){
 	    .max_message = 40 << 20 });
 	size_t size = 32 << 20;
 	const struct probe_echoed *t;
@@ -673,13 +434,13 @@ a_large_payload_goes_both_ways(void **state)
 	assert_int_equal(mproc_send(p, probe_echo, .data = { data,
 	    41 << 20 }), -EMSGSIZE);
 	free(data);
-	finish(p);
+	fix_finish(p);
 }
 
 static void
 vk18_watches_and_messages_take_turns(void **state)
 {
-	struct mproc *p = started(state, (struct mproc_options){ .name = 0 });
+	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
 	const struct probe_watched *t;
 	struct mproc_msg *msg;
 	int64_t i, count;
@@ -699,15 +460,15 @@ vk18_watches_and_messages_take_turns(void **state)
 	assert_non_null(t);
 	assert_int_equal(t->bytes, 10000);
 	mproc_msg_free(msg);
-	(void)summed(p, &count);
+	(void)fix_summed(p, &count);
 	assert_int_equal(count, 10000);
-	finish(p);
+	fix_finish(p);
 }
 
 static void
 vk35_a_timer_fires(void **state)
 {
-	struct mproc *p = started(state, (struct mproc_options){ .name = 0 });
+	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
 	const struct probe_tick *t;
 	struct mproc_msg *msg;
 	int i;
@@ -720,13 +481,13 @@ vk35_a_timer_fires(void **state)
 		mproc_msg_free(msg);
 	}
 	assert_int_equal(mproc_recv(p, 50, &msg), 0);
-	finish(p);
+	fix_finish(p);
 }
 
 static void
 ping_overtakes_messages(void **state)
 {
-	struct mproc *p = started(state, (struct mproc_options){ .name = 0 });
+	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
 	struct mproc_stats s;
 	int i;
 
@@ -737,13 +498,13 @@ ping_overtakes_messages(void **state)
 	assert_true(s.in_flight > 0);
 	assert_true(s.ping_us >= 0);
 	assert_int_equal(s.pings, 1);
-	finish(p);
+	fix_finish(p);
 }
 
 static void
 going_answers_pings(void **state)
 {
-	struct mproc *p = started(state, (struct mproc_options){ .name = 0 });
+	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
 	struct mproc_future *f;
 
 	assert_int_equal(mproc_ask(p, SOON, &f, probe_spin, .going = true),
@@ -754,7 +515,7 @@ going_answers_pings(void **state)
 	assert_int_equal(mproc_future_wait(f, SOON), 0);
 	assert_int_equal(mproc_future_result(f), 0);
 	mproc_future_free(f);
-	finish(p);
+	fix_finish(p);
 }
 
 /* Many threads on one frontend. */
@@ -807,7 +568,7 @@ crowd_receiver(void *arg)
 static void
 many_threads_share_a_frontend(void **state)
 {
-	struct mproc *p = started(state, (struct mproc_options){ .name = 0 });
+	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
 	struct crowd crowd[9];
 	pthread_t thread[9];
 	int i;
@@ -821,14 +582,14 @@ many_threads_share_a_frontend(void **state)
 		pthread_join(thread[i], NULL);
 		assert_int_equal(crowd[i].bad, 0);
 	}
-	finish(p);
+	fix_finish(p);
 }
 
 /* A blocked receiver must not keep another thread's output back. */
 static void
 output_goes_on_while_another_thread_receives(void **state)
 {
-	struct mproc *p = started(state, (struct mproc_options){ .name = 0 });
+	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
 	static char data[1 << 20];
 	struct crowd c = { .p = p };
 	struct mproc_msg *msg;
@@ -844,49 +605,37 @@ output_goes_on_while_another_thread_receives(void **state)
 	pthread_join(thread, NULL);
 	assert_int_equal(c.bad, 0);
 	assert_int_equal(mproc_recv(p, 0, &msg), 0);
-	finish(p);
+	fix_finish(p);
 }
-
-#define ALL(test)	FIX_ALL(test)
 
 int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		ALL(vk2_call_gets_a_typed_reply),
-		ALL(vk7_commands_are_handled_in_order),
-		ALL(vk8_unknown_command),
-		ALL(vk8_on_unknown_sees_it),
-		ALL(vk9_wrong_parameters_are_refused),
-		ALL(vk10_a_failing_handler_answers),
-		ALL(vk11_a_full_mailbox_is_refused),
-		ALL(vk11_a_full_mailbox_blocks_for_a_time),
-		ALL(a_blocked_sender_goes_on_when_there_is_room),
-		ALL(a_mailbox_is_bounded_in_bytes),
-		ALL(overflow_drops_the_new),
-		ALL(overflow_drops_the_old),
-		ALL(vk12_emits_wait_for_a_sleeping_frontend),
-		ALL(emits_wait_for_room_in_the_inbox),
-		ALL(emits_beyond_the_inbox_are_dropped_and_counted),
-		ALL(vk40_both_sides_flood),
-		ALL(vk13_the_fd_works_with_select),
-		ALL(the_fd_tells_of_what_a_call_took_in),
-		ALL(a_timed_out_call_leaves_the_fd_silent),
-		ALL(vk29_replies_in_reverse_order),
-		ALL(a_deferred_call_is_cancelled_by_stop),
-		ALL(a_future_has_an_fd),
-		ALL(futures_end_when_their_process_is_freed),
-		ALL(replies_are_checked),
-		ALL(expired_calls_are_not_handled),
-		ALL(descriptors_travel_both_ways),
-		ALL(untyped_messages_pass),
-		ALL(a_large_payload_goes_both_ways),
-		ALL(vk18_watches_and_messages_take_turns),
-		ALL(vk35_a_timer_fires),
-		ALL(ping_overtakes_messages),
-		ALL(going_answers_pings),
-		ALL(many_threads_share_a_frontend),
-		ALL(output_goes_on_while_another_thread_receives),
+		FIX_ALL(vk2_call_gets_a_typed_reply),
+		FIX_ALL(vk7_commands_are_handled_in_order),
+		FIX_ALL(vk8_unknown_command),
+		FIX_ALL(vk8_on_unknown_sees_it),
+		FIX_ALL(vk9_wrong_parameters_are_refused),
+		FIX_ALL(vk10_a_failing_handler_answers),
+		FIX_ALL(vk13_the_fd_works_with_select),
+		FIX_ALL(the_fd_tells_of_what_a_call_took_in),
+		FIX_ALL(a_timed_out_call_leaves_the_fd_silent),
+		FIX_ALL(vk29_replies_in_reverse_order),
+		FIX_ALL(a_deferred_call_is_cancelled_by_stop),
+		FIX_ALL(a_future_has_an_fd),
+		FIX_ALL(futures_end_when_their_process_is_freed),
+		FIX_ALL(replies_are_checked),
+		FIX_ALL(expired_calls_are_not_handled),
+		FIX_ALL(descriptors_travel_both_ways),
+		FIX_ALL(untyped_messages_pass),
+		FIX_ALL(a_large_payload_goes_both_ways),
+		FIX_ALL(vk18_watches_and_messages_take_turns),
+		FIX_ALL(vk35_a_timer_fires),
+		FIX_ALL(ping_overtakes_messages),
+		FIX_ALL(going_answers_pings),
+		FIX_ALL(many_threads_share_a_frontend),
+		FIX_ALL(output_goes_on_while_another_thread_receives),
 	};
 
 	if (mproc_init(argc, argv) < 0)
