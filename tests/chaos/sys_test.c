@@ -100,7 +100,14 @@ how_many(enum mproc_launch how, int error)
 {
 	if (error != EPIPE && error != ECONNRESET)
 		return (unsigned)chaos_count(MOST);
-	return how == MPROC_FORK ? 3 : how == MPROC_THREAD;
+	return how == MPROC_FORK || how == MPROC_THREAD;
+}
+
+/* All, or, where a sanitizer makes everything slow, the first. */
+static bool
+is_tried(const struct call *c, const int *error)
+{
+	return *error != 0 && error - c->codes < chaos_count(8);
 }
 
 static void
@@ -112,7 +119,7 @@ a_call_fails(void **state)
 	const int *error;
 
 	for (c = calls; c < calls + TEST_COUNT(calls); c++) {
-		for (error = c->codes; *error != 0; error++) {
+		for (error = c->codes; is_tried(c, error); error++) {
 			for (n = 1; n <= how_many(how, *error); n++)
 				if (!one_failure(how, c->name, *error, n))
 					break;
@@ -120,7 +127,7 @@ a_call_fails(void **state)
 		}
 	}
 	print_message("%u failures\n", total);
-	assert_true(total > 50);
+	assert_true(total > 20);
 }
 
 /* Tell the backend what to fail; did it fail since the last time? */
@@ -202,7 +209,7 @@ a_call_fails_in_the_backend(void **state)
 	assert_int_equal(mproc_new(&victim_class, &(struct mproc_options){
 		.launch = MPROC_FORKSERVER, .stop_grace_ms = 100 }, &p), 0);
 	for (c = calls; c < calls + TEST_COUNT(calls); c++) {
-		for (error = c->codes; *error != 0; error++) {
+		for (error = c->codes; is_tried(c, error); error++) {
 			for (n = 1; n <= most; n++)
 				if (!one_in_backend(p, c->name, *error, n,
 				    &deaths))
