@@ -61,6 +61,8 @@ few_descriptors(void **state)
 	struct rlimit old;
 	int n, first = 0;
 
+	if (test_on_valgrind())		/* it takes some for itself */
+		skip();
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
 	for (n = FROM; n <= TO; n++) {
 		if (!one_life(how, (rlim_t)n, old.rlim_cur))
@@ -82,6 +84,8 @@ start_says_why(void **state)
 	int n, r, told = 0;
 
 	(void)state;
+	if (test_on_valgrind())
+		skip();
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
 	assert_int_equal(mproc_new(&victim_class, &opt, &p), 0);
 	for (n = FROM; n <= TO; n++) {

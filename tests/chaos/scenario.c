@@ -34,7 +34,7 @@ new_process(struct scenario *s)
 	static const int keep[] = { 0, -1 };
 	struct mproc_options opt = {
 		.launch = s->how, .name = "scenario",
-		.start_timeout_ms = s->wait_ms,
+		.start_timeout_ms = s->wait_ms < 500 ? 500 : s->wait_ms,
 		.block_ms = s->wait_ms,
 		.stop_grace_ms = s->wait_ms < 500 ? s->wait_ms : 500,
 		.capture_output = s->how != MPROC_THREAD,
@@ -146,7 +146,7 @@ void
 scenario_end(struct scenario *s)
 {
 	struct mproc_msg *msg;
-	int r, tries = 10;	/* it may be given only 40 ms */
+	int r, tries = 10;	/* half a second may be too short */
 
 	if (s->p == NULL)
 		return;

@@ -312,7 +312,7 @@ chaos_count(long n)
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	long part = n / 5;
 #else
-	long part = getenv("LD_PRELOAD") != NULL ? n / 20 : n;
+	long part = test_on_valgrind() ? n / 20 : n;
 #endif
 	return part > 0 ? part : 1;
 }
