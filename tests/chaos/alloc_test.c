@@ -49,7 +49,8 @@ one_failure(const struct variant *v, unsigned n)
 	step = scenario_unexpected(&s, v->persistent ? ever : once);
 	if (step >= 0 || (!failed && !v->persistent &&
 	    scenario_text(&s)[0] != '\0'))
-		fail_msg("allocation %u: %s(%s)", n, scenario_text(&s), mproc_errmsg(NULL));
+		fail_msg("allocation %u: %s(%s)", n, scenario_text(&s),
+		    mproc_errmsg(NULL));
 	scenario_end(&s);
 	if (test_now_ms() - since >= HANG_MS)
 		fail_msg("allocation %u took %lld ms: %s", n,

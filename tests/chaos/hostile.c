@@ -134,9 +134,7 @@ make_body(struct hostile *self, int kind, uint64_t id)
 	static const char bytes[BODY_MAX];
 	struct hostile_poked poked = { .n = (int64_t)self->seed };
 	struct mproc__fdset fds = { .n = 0 };
-	struct mproc__envelope env = { .kind = 0 };
 
-	(void)env;
 	self->buf.len = 0;
 	if (kind == MPROC__ERROR)
 		(void)mproc__encode_error(&self->buf, id, "poke",
@@ -308,6 +306,53 @@ scribble(struct hostile *self)
 	flood(self, MPROC__CREDIT);
 }
 
+/* The process ends, but who has its channels does not stop. */
+static void
+escaped_flood(struct hostile *self)
+{
+	if (fork() != 0)
+		_exit(0);
+	(void)setsid();
+	(void)alarm(60);
+	while (!self->gone) {
+		flood(self, MPROC__REPLY);
+		log_datagram(self, false);
+	}
+	_exit(0);
+}
+
+/* Beside the data channel. */
+static void
+misbehave_aside(struct hostile *self, int how)
+{
+	switch (how) {
+	case BAD_CONTROL:
+		bad_control(self);
+		break;
+	case CREDIT_FLOOD:
+		flood(self, MPROC__CREDIT);
+		break;
+	case GARBAGE_LOGS:
+	case LOG_FLOOD:
+		log_datagram(self, how == GARBAGE_LOGS);
+		break;
+	case STRANGE_FDS:
+		strange_fds(self);
+		break;
+	case MISSING_FDS:
+		missing_fds(self);
+		break;
+	case SCRIBBLED_PAGE:
+		scribble(self);
+		break;
+	case ESCAPED_FLOOD:
+		escaped_flood(self);
+		break;
+	default:
+		(void)poll(NULL, 0, 100);
+	}
+}
+
 static void
 misbehave(struct hostile *self, int how)
 {
@@ -333,27 +378,8 @@ misbehave(struct hostile *self, int how)
 	case DOUBLE_REPLIES:
 		double_replies(self);
 		break;
-	case BAD_CONTROL:
-		bad_control(self);
-		break;
-	case CREDIT_FLOOD:
-		flood(self, MPROC__CREDIT);
-		break;
-	case GARBAGE_LOGS:
-	case LOG_FLOOD:
-		log_datagram(self, how == GARBAGE_LOGS);
-		break;
-	case STRANGE_FDS:
-		strange_fds(self);
-		break;
-	case MISSING_FDS:
-		missing_fds(self);
-		break;
-	case SCRIBBLED_PAGE:
-		scribble(self);
-		break;
 	default:
-		(void)poll(NULL, 0, 100);
+		misbehave_aside(self, how);
 	}
 }
 

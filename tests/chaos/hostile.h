@@ -26,6 +26,7 @@ enum hostility {
 	CLOSED_LOG,
 	SHUT_DATA,		/* for reading */
 	SHUT_CONTROL,
+	ESCAPED_FLOOD,		/* a grandchild's, who outlives it */
 	DEAF,
 	MIXED,			/* all of the above in turn, but the closing */
 	HOSTILITIES

@@ -5,8 +5,9 @@
  * time, its memory is bounded, every future ends, the accounts add up, a
  * breach of protocol is told as one, and a sibling does not notice.
  *
- * All that is random comes from a seed, which is printed; MPROC_CHAOS_SEED
- * replays it.  MPROC_CHAOS_SECONDS lets the mixture run longer.
+ * All that is random comes from a seed; that of the last round is printed, and
+ * MPROC_CHAOS_SEED replays it (TEST_FILTER picks the test).
+ * MPROC_CHAOS_SECONDS lets the mixture run longer.
  */
 #include "test.h"
 
@@ -50,10 +51,23 @@ static const struct hostility_spec specs[] = {
 	{ CLOSED_LOG, "a closed log lane", true, false },
 	{ SHUT_DATA, "data shut for reading", true, false },
 	{ SHUT_CONTROL, "control shut for reading", true, false },
+	{ ESCAPED_FLOOD, "an escaped grandchild's flood", false, true },
 	{ DEAF, "nothing is read", false, true },
 	{ MIXED, "all of it", false, false },
 };
 _Static_assert(TEST_COUNT(specs) == HOSTILITIES, "each has a test");
+
+/* Of the round that runs; said at the end, however the test ends. */
+static uint64_t current_seed;
+
+static int
+tell_seed(void **state)
+{
+	(void)state;
+	print_message("the last round: MPROC_CHAOS_SEED=%llu\n",
+	    (unsigned long long)current_seed);
+	return 0;
+}
 
 static long
 rss(void)
@@ -191,8 +205,7 @@ hostile(void **state)
 	assert_int_equal(mproc_start(sibling), 0);
 	before = rss();
 	do {
-		print_message("%s: MPROC_CHAOS_SEED=%llu\n", spec->name,
-		    (unsigned long long)seed);
+		current_seed = seed;
 		one_round(spec, seed, sibling, &slow);
 		(void)chaos_random(&seed);
 		n++;
@@ -216,6 +229,7 @@ main(int argc, char **argv)
 	for (i = 0; i < HOSTILITIES; i++)
 		tests[i] = (struct CMUnitTest){
 			.name = specs[i].name, .test_func = hostile,
+			.teardown_func = tell_seed,
 			.initial_state = (void *)(uintptr_t)&specs[i]
 		};
 	if (mproc_init(argc, argv) < 0)
