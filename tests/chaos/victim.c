@@ -278,7 +278,8 @@ c__act(struct victim *self, const struct victim_act *args,
 		mproc__channel_limit_io(self->base.core->data, 5);
 		/* fallthrough */
 	case REPLIED:
-		(void)mproc_reply(req, victim_summed, .sum = 1);
+		(void)mproc_reply(req, victim_echoed, .n = 1,
+		    .fd = MPROC_FD(self->pipe));
 		die();
 		return 0;
 	case RETURNED:
