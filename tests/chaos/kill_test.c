@@ -77,6 +77,15 @@ kill_it(struct round *r)
 	assert_int_equal(kill(mproc_pid(r->p), SIGKILL), 0);
 }
 
+/* The ping is answered when the handler of the call has been left. */
+static void
+kill_idle(struct round *r)
+{
+	assert_int_equal(mproc_call(r->p, HANG_MS, NULL, victim_echo), 0);
+	assert_int_equal(mproc_ping(r->p, HANG_MS), 0);
+	kill_it(r);
+}
+
 static bool
 is_gone(void *arg)
 {
@@ -236,10 +245,7 @@ hit_deferred(struct round *r)
 	for (; r->n < 3; r->n++)
 		assert_int_equal(mproc_ask(r->p, -1, &r->f[r->n],
 		    victim_hold), 0);
-	/* The second is answered when the handler of the first is left. */
-	assert_int_equal(mproc_call(r->p, HANG_MS, NULL, victim_echo), 0);
-	assert_int_equal(mproc_ping(r->p, HANG_MS), 0);
-	kill_it(r);
+	kill_idle(r);
 }
 
 static bool
@@ -323,8 +329,7 @@ hit_grandchild(struct round *r)
 	r->grandchild = t->pid;
 	mproc_msg_free(msg);
 	assert_int_equal(mproc_ask(r->p, -1, &r->f[r->n++], victim_hold), 0);
-	assert_int_equal(mproc_ping(r->p, HANG_MS), 0);
-	kill_it(r);
+	kill_idle(r);
 }
 
 #define ANY	(-1)
