@@ -193,7 +193,7 @@ hostile(void **state)
 {
 	const struct hostility_spec *spec = *state;
 	bool mixed = spec->how == MIXED;
-	long ms = mixed ? 1000 * chaos_env("MPROC_CHAOS_SECONDS", 3) : 300;
+	long ms = mixed ? 1000 * chaos_env("MPROC_CHAOS_SECONDS", 2) : 200;
 	int64_t end = test_now_ms() + ms;
 	uint64_t seed = first_seed();
 	struct mproc *sibling;

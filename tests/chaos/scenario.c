@@ -13,7 +13,8 @@
 
 static const char *const names[STEPS] = {
 	"new", "start", "send", "call with fd", "ask", "future fd", "wait",
-	"result", "emit", "recv", "large call", "failing call", "ping", "stop"
+	"wait any", "result", "untyped call", "emit", "recv", "large call",
+	"failing call", "ping", "stop"
 };
 
 static char large[LARGE];
@@ -83,8 +84,26 @@ ask(struct scenario *s)
 	s->code[STEP_FUTURE_FD] = r < 0 ? r : 0;
 	s->code[STEP_WAIT] = mproc_future_wait(f, s->wait_ms + 5000);
 	assert_int_equal(s->code[STEP_WAIT], 0);
+	s->code[STEP_ANY] = mproc_future_wait_any(&f, 1, s->wait_ms);
 	s->code[STEP_RESULT] = mproc_future_result(f);
 	mproc_future_free(f);
+}
+
+/* Built, sent, received and sent on without its type. */
+static int
+call_untyped(struct scenario *s)
+{
+	struct mproc_msg *msg, *reply = NULL;
+	int r;
+
+	if ((r = mproc_msg_new("echo", &msg)) < 0)
+		return r;
+	if ((r = mproc_msg_set(msg, "n", 11)) == 0 &&
+	    (r = mproc_call_msg(s->p, s->wait_ms, &reply, msg)) == 0)
+		r = mproc_forward(s->p, msg, "note");
+	mproc_msg_free(reply);
+	mproc_msg_free(msg);
+	return r;
 }
 
 /* An emit for which there is no memory is dropped, and counted. */
@@ -114,6 +133,7 @@ talk(struct scenario *s)
 	s->code[STEP_SEND] = mproc_send(s->p, victim_note, .n = 1);
 	s->code[STEP_CALL_FD] = call_with_fd(s);
 	ask(s);
+	s->code[STEP_MSG] = call_untyped(s);
 	s->code[STEP_EMIT] = mproc_call(s->p, ms, NULL, victim_emit,
 	    .count = 3, .size = 5000);
 	if (s->code[STEP_EMIT] == 0)
