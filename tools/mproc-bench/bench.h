@@ -11,6 +11,8 @@
 
 #include <mproc.h>
 
+#include "measure.h"
+
 MPROC_MESSAGE(bench, echo, (struct mproc_bytes, data));
 MPROC_MESSAGE(bench, echoed, (struct mproc_bytes, data));
 MPROC_MESSAGE(bench, put, (struct mproc_bytes, data));
@@ -44,10 +46,6 @@ int	start_raw(int n, double *ret);
 int	memory_mproc(int n, double *ret);
 int	memory_raw(int n, double *ret);
 
-/* What they share. */
-int64_t	now_ns(void);
 int	complain(const char *what, int code);	/* returns code */
-double	percentile(double *values, size_t n, double p);	/* sorts */
-double	pss_kib(pid_t pid);			/* < 0: unknown */
 
 #endif

@@ -19,36 +19,6 @@
 #define BUFFER		(4 << 20)
 #define CHUNK		(256 << 10)
 
-static int
-read_full(int fd, void *data, size_t size)
-{
-	size_t done = 0;
-	ssize_t n;
-
-	while (done < size) {
-		n = read(fd, (char *)data + done, size - done);
-		if (n <= 0)
-			return -EPIPE;
-		done += (size_t)n;
-	}
-	return 0;
-}
-
-static int
-write_full(int fd, const void *data, size_t size)
-{
-	size_t done = 0;
-	ssize_t n;
-
-	while (done < size) {
-		n = write(fd, (const char *)data + done, size - done);
-		if (n <= 0)
-			return -EPIPE;
-		done += (size_t)n;
-	}
-	return 0;
-}
-
 /* Echo until end of file. */
 static void
 echo(int fd)
