@@ -80,7 +80,7 @@ static int
 c__serve(struct server *self, const struct server_serve *args,
     struct mproc_request *req)
 {
-	int fd = mproc_take_arg_fd(req, args->client);
+	int fd = mproc_take_fd(req, args->client);
 
 	return fd < 0 ? fd :
 	    mproc_watch(&self->base, fd, POLLIN, on_ask, self);

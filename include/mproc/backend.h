@@ -61,6 +61,22 @@ int mproc_fail(struct mproc_request *req, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /*
+ * mproc_backend_fail - the words to a failure of a hook or a callback:
+ * return it.
+ *
+ *	return mproc_backend_fail(base, -EINVAL, "no alarm was given");
+ *
+ * @code  negative errno; a value >= 0 becomes -EINVAL
+ *
+ * Of pre_run they come to whoever starts the process, in mproc_errmsg(); of
+ * other hooks, watches and timers they are logged.  A hook that returns the
+ * code of a call here that failed has that call's words without this.
+ * Returns the code.  In a handler call mproc_fail().
+ */
+int mproc_backend_fail(struct mproc_backend *base, int code,
+    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/*
  * mproc_defer - keep the request beyond the handler's return, to answer it
  * later with mproc_reply() or mproc_fail(), exactly once.  What is unanswered
  * at stop is answered -ECANCELED.  Returns 0, -EALREADY (answered), -ENOMEM.
@@ -81,11 +97,24 @@ int mproc_request_msg(struct mproc_request *req, struct mproc_msg **ret_msg);
 int mproc_request_remaining_ms(const struct mproc_request *req);
 
 /*
- * mproc_take_arg_fd - take a received descriptor out of a handler's args: it
- * is yours to close then.  Returns it, or -EBADF when the field is absent or
- * was taken.
+ * mproc_take_fd - take a descriptor out of a handler's args, as out of a
+ * message: it is yours to close.  What is not taken is closed when the
+ * handler returns.
+ *
+ *	fd = mproc_take_fd(req, args->input);
+ *
+ * @field  as read from the args, or in on_unknown from the message
+ *
+ * Returns the descriptor (close-on-exec), or -ENOENT (the field is absent),
+ * -EBADF (it was taken before, is not of this request, or the handler has
+ * returned).  mproc_take_arg_fd() is the function behind it for a request.
  */
 int mproc_take_arg_fd(struct mproc_request *req, struct mproc_fd field);
+#ifndef __cplusplus
+#define mproc_take_fd(from_, field_)					\
+	_Generic((from_), struct mproc_request *: mproc_take_arg_fd,	\
+	    default: mproc_take_fd)((from_), (field_))
+#endif
 
 /*
  * The loop.  events are POLLIN, POLLOUT, ... of <poll.h>.  A callback's
@@ -149,6 +178,13 @@ void mproc_log(struct mproc_backend *base, enum mproc_level level,
     const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 #ifdef __cplusplus
+}
+
+/* The same for a request; see above. */
+static inline int
+mproc_take_fd(struct mproc_request *req, struct mproc_fd field)
+{
+	return mproc_take_arg_fd(req, field);
 }
 #endif
 

@@ -67,12 +67,12 @@ struct mproc_handler {
  * @name        of the class, for titles, logs and errors; up to 63 bytes
  * @size        unit: bytes; of the class struct, one per backend, zeroed
  * @base_offset of the member `base` in it
- * @handlers    n_handlers rows, in any order
+ * @handlers    n_handlers rows, in any order; NULL and 0 for none
  *
  * Hooks, all optional, all called in the backend:
  * @pre_run     before the loop; the channel works, so messages may be
- *              emitted.  Negative: start fails with that code; no loop, no
- *              post_run.
+ *              emitted.  Negative: start fails with that code, and with the
+ *              words of mproc_backend_fail(); no loop, no post_run.
  * @post_run    after the loop, also on SIGTERM; not after a crash.  The
  *              channel still works.  Negative: logged, exit status 1.
  * @run         replaces the loop; default mproc_run().  Returns the exit
@@ -118,7 +118,8 @@ struct mproc_class {
  * (a deferred request does not keep them).  It returns >= 0, or a negative
  * errno, which a caller gets as the error of its call (mproc_fail() adds a
  * text) and which is logged as a warning.  A handler without a row in the
- * table is a warning of the compiler (an unused function).  C only: a C++ program declares rows by hand.
+ * table is a warning of the compiler (an unused function).  C only: a
+ * C++ program declares rows by hand.
  */
 #define MPROC_COMMAND(class_, command_)					\
 	static int c__##command_(struct class_ *,			\
@@ -154,6 +155,9 @@ struct mproc_class {
 /*
  * MPROC_CLASS(name, class, handlers, ...) - the initialiser of a
  * `const struct mproc_class`; hooks may follow, as .pre_run = open_ledger.
+ *
+ * @handlers  the array itself, not a pointer to it; NULL for a class that
+ *            has no commands: one that only emits, or has its own .run
  */
 #define MPROC_CLASS(name_, class_, handlers_, ...)			\
 	{								\

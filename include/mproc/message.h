@@ -99,6 +99,8 @@ const void *mproc_args_typed(const struct mproc_msg *msg,
 
 /*
  * mproc_take_fd - take a descriptor out of a message: it is yours to close.
+ * In a handler it takes the request in place of the message
+ * (mproc/backend.h).
  *
  *	fd = mproc_take_fd(msg, args->out);
  *

@@ -132,7 +132,9 @@ struct mproc_options {
  * that hold classes: the helper stays as the program is now.
  *
  * In a program started by MPROC_SPAWN this call becomes the backend and does
- * not return.  Otherwise it forks the small, single-threaded helper that
+ * not return.  Its main() was called with argv[0] alone, without the
+ * program's arguments: what comes before this call must not need them, and
+ * what a class needs of them goes into the start arguments.  Otherwise it forks the small, single-threaded helper that
  * MPROC_FORKSERVER (and MPROC_AUTO) launch from; the helper ends with this
  * process.  argv is borrowed for ever (titles overwrite it).  In a backend
  * that the helper made, handlers of pthread_atfork(3) have not run.
@@ -160,7 +162,8 @@ int mproc_new(const struct mproc_class *cls,
  * mproc_start - launch the backend; returns when it is ready (pre_run done).
  *
  * Returns 0, or -EALREADY (it runs), -ETIMEDOUT (not ready within
- * start_timeout_ms; it was killed), the code that pre_run returned, -EPIPE
+ * start_timeout_ms; it was killed), the code that pre_run returned, whose
+ * words are in mproc_errmsg() (see mproc_backend_fail()), -EPIPE
  * (it died before it was ready: see mproc_death()), -EOPNOTSUPP (AUTO in a
  * program with threads, FORKSERVER or SPAWN anywhere, without mproc_init();
  * an explicit FORK is done as asked), -EINVAL (the class lies on the heap or

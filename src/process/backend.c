@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,45 @@ struct mproc__core *
 mproc__core_of(struct mproc_backend *base)
 {
 	return base->core;
+}
+
+int
+mproc_backend_fail(struct mproc_backend *base, int code, const char *fmt, ...)
+{
+	struct mproc__core *core = base->core;
+	va_list ap;
+
+	core->fail_code = code < 0 ? code : -EINVAL;
+	va_start(ap, fmt);
+	(void)vsnprintf(core->fail_text, sizeof(core->fail_text), fmt, ap);
+	va_end(ap);
+	return core->fail_code;
+}
+
+const char *
+mproc__callback_text(const struct mproc__core *core, int code)
+{
+	if (core->fail_code == code)
+		return core->fail_text;
+	return strerrordesc_np(-code) != NULL ? strerrordesc_np(-code) :
+	    "error";
+}
+
+/* A hook that has no words of its own may return what a call here refused. */
+static const char *
+hook_text(const struct mproc__core *core, int code)
+{
+	if (core->fail_code != code && mproc__err_code() == code)
+		return mproc__err_text();
+	return mproc__callback_text(core, code);
+}
+
+static int
+call_hook(struct mproc__core *core, int (*hook)(struct mproc_backend *))
+{
+	core->fail_code = 0;
+	mproc__err_forget();
+	return hook(core->base);
 }
 
 static int
@@ -218,22 +258,21 @@ exit_status(struct mproc__core *core, const char *what, int r)
 	if (r >= 0)
 		return r & 0xff;
 	mproc__core_log(core, MPROC_ERROR, "%s failed: %s (%d)", what,
-	    strerrordesc_np(-r), r);
+	    hook_text(core, r), r);
 	return 1;
 }
 
 static int
 pre_run(struct mproc__core *core)
 {
-	char text[128];
+	char text[sizeof(core->fail_text)];
 	int r = 0;
 
 	if (core->class->pre_run != NULL)
-		r = core->class->pre_run(core->base);
+		r = call_hook(core, core->class->pre_run);
 	if (r >= 0)
 		return 0;
-	(void)snprintf(text, sizeof(text), "pre_run: %s",
-	    strerrordesc_np(-r) != NULL ? strerrordesc_np(-r) : "failed");
+	(void)snprintf(text, sizeof(text), "pre_run: %s", hook_text(core, r));
 	(void)send_ready(core, r, text);
 	return r;
 }
@@ -249,13 +288,14 @@ live(struct mproc__core *core)
 	/* who hears that it is ready sees the row, too */
 	atomic_store(&core->page->row, MPROC__ROW_NONE);
 	if (send_ready(core, 0, "") == 0)	/* else nobody waits */
-		status = exit_status(core, "run", cls->run != NULL ?
-		    cls->run(core->base) : mproc_run(core->base));
+		status = exit_status(core, "run", call_hook(core,
+		    cls->run != NULL ? cls->run : mproc_run));
 	atomic_store(&core->page->row, MPROC__ROW_BOOT);
 	mproc__drop_rest(core);
 	mproc__cancel_deferred(core);
 	if (cls->post_run != NULL) {
-		r = exit_status(core, "post_run", cls->post_run(core->base));
+		r = exit_status(core, "post_run",
+		    call_hook(core, cls->post_run));
 		if (r != 0)
 			status = r;
 	}

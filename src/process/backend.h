@@ -98,6 +98,8 @@ struct mproc__core {
 	int		 stop_mode;
 	uint64_t	 stop_upto;
 	int		 exit_code;
+	int		 fail_code;	/* of mproc_backend_fail, since the */
+	char		 fail_text[256]; /* hook or callback was called */
 
 	/* messages */
 	void		*scratch;	/* decoded arguments */
@@ -109,6 +111,8 @@ struct mproc__core {
 };
 
 struct mproc__core *mproc__core_of(struct mproc_backend *);
+/* Of a callback that returned this code: its own words, or the system's. */
+const char *mproc__callback_text(const struct mproc__core *, int code);
 
 /* backend_loop.c */
 int	mproc__loop_init(struct mproc__core *);

@@ -245,11 +245,13 @@ run_watch(struct mproc__core *core, struct mproc__watch *w, uint32_t events)
 	if (w->gone)
 		return 0;	/* removed by a callback of this turn */
 	core->in_handler = true;
+	core->fail_code = 0;
 	r = w->fn(core->base, fd, (int)events, w->arg);
 	core->in_handler = false;
 	if (r < 0 && !w->gone) {
 		mproc__core_log(core, MPROC_WARNING, "the watch of fd %d "
-		    "failed and was removed: %s", fd, strerrordesc_np(-r));
+		    "failed and was removed: %s", fd,
+		    mproc__callback_text(core, r));
 		(void)mproc_unwatch(core->base, fd);
 	}
 	return 1;
@@ -341,13 +343,14 @@ timers(struct mproc__core *core)
 		core->timers = t->next;
 		core->running = t;
 		core->in_handler = true;
+		core->fail_code = 0;
 		r = t->fn(core->base, t->arg);
 		core->in_handler = false;
 		n++;
 		if (r < 0)
 			mproc__core_log(core, MPROC_WARNING, "timer %d failed "
 			    "and was removed: %s", t->id,
-			    strerrordesc_np(-r));
+			    mproc__callback_text(core, r));
 		if (r < 0 || core->running == NULL || t->repeat_ms == 0) {
 			free(t);
 		} else {

@@ -348,12 +348,18 @@ mproc_take_arg_fd(struct mproc_request *req, struct mproc_fd field)
 {
 	int i;
 
-	for (i = 0; field.present && i < req->n_fds; i++) {
+	if (!field.present)
+		return mproc__err(-ENOENT, "command %s: the descriptor is "
+		    "absent", req->command);
+	if (req->msg != NULL)	/* in on_unknown: it has the descriptors */
+		return mproc_take_fd(req->msg, field);
+	for (i = 0; i < req->n_fds; i++) {
 		if (req->fds[i] != field.fd || field.fd < 0)
 			continue;
 		req->fds[i] = -1;
 		return field.fd;
 	}
-	return mproc__err(-EBADF, "command %s: no such descriptor",
-	    req->command);
+	return mproc__err(-EBADF, "command %s: descriptor %d was taken, or "
+	    "is not of this request, or its handler has returned",
+	    req->command, field.fd);
 }

@@ -12,6 +12,7 @@
 #define TEXT_MAX 512
 
 static _Thread_local char last_text[TEXT_MAX];
+static _Thread_local int last_code;
 
 int
 mproc__verr(int code, const char *fmt, va_list ap)
@@ -22,6 +23,7 @@ mproc__verr(int code, const char *fmt, va_list ap)
 	if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
 		text[0] = '\0';
 	memcpy(last_text, text, strlen(text) + 1);
+	last_code = code;
 	errno = saved;
 	return code;
 }
@@ -41,4 +43,16 @@ const char *
 mproc__err_text(void)
 {
 	return last_text;
+}
+
+int
+mproc__err_code(void)
+{
+	return last_code;
+}
+
+void
+mproc__err_forget(void)
+{
+	last_code = 0;
 }

@@ -24,5 +24,9 @@ int mproc__verr(int code, const char *fmt, va_list ap)
 
 /* The thread's last text, "" if there was none. */
 const char *mproc__err_text(void);
+/* The code that came with it; 0 since mproc__err_forget(). */
+int mproc__err_code(void);
+/* So that it is seen whether what follows sets a text; keeps the last one. */
+void mproc__err_forget(void);
 
 #endif

@@ -62,3 +62,7 @@ check_LTLIBRARIES += tests/process/late.la
 tests_process_late_la_SOURCES = tests/process/late.c
 tests_process_late_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version \
 	-rpath /nowhere
+
+check_PROGRAMS += tests/process/hook_test
+tests_process_hook_test_SOURCES = tests/process/hook_test.c
+tests_process_hook_test_LDADD = $(PROBE_LDADD)

@@ -377,9 +377,9 @@ c__open(struct probe *self, const struct probe_open *args,
 	if (!args->fd.present)
 		return mproc_fail(req, -EBADF, "no descriptor came");
 	if (args->take) {
-		if ((fd = mproc_take_arg_fd(req, args->fd)) < 0)
+		if ((fd = mproc_take_fd(req, args->fd)) < 0)
 			return fd;
-		if (mproc_take_arg_fd(req, args->fd) != -EBADF)
+		if (mproc_take_fd(req, args->fd) != -EBADF)
 			return -EIO;
 		back = MPROC_FD(fd);
 	}
@@ -502,7 +502,7 @@ static int
 c__watch(struct probe *self, const struct probe_watch *args,
     struct mproc_request *req)
 {
-	self->watched = mproc_take_arg_fd(req, args->fd);
+	self->watched = mproc_take_fd(req, args->fd);
 	if (self->watched < 0)
 		return self->watched;
 	return mproc_watch(&self->base, self->watched, POLLIN, on_readable,
