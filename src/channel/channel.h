@@ -137,6 +137,42 @@ bool	mproc__channel_ready(const struct mproc__channel *);
  */
 int	mproc__channel_take_fds(struct mproc__channel *, int n, int *ret_fds);
 
+/*
+ * The other kind: the same stream through shared memory, which the socket
+ * only rings for (channel_ring.c).  One side shares, right after making the
+ * channel, the other then joins; no frame may have gone before.  What is
+ * different then:
+ *  - POLLIN on the socket means "look": call _fill, then _flush if something
+ *    is queued; POLLOUT means nothing.
+ *  - Frames that come are told of only to who listens: _listen before every
+ *    sleep, and when it says true do not sleep but _fill.  _fill takes the
+ *    call back (what came is what was called for), and so does _hush.
+ *  - Room is told of without asking, while something is queued.
+ *
+ * _share: 0, or -EINVAL (`size` is no power of two), -ENOMEM, -EMFILE.
+ * _join: 0, or -EPROTO (what came is none), -EAGAIN (nothing), -EMFILE.
+ */
+int	mproc__channel_share(struct mproc__channel *, size_t size);
+int	mproc__channel_join(struct mproc__channel *);
+bool	mproc__channel_is_ring(const struct mproc__channel *);
+/* These do nothing, and say false or 0, for one without a ring. */
+bool	mproc__channel_listen(struct mproc__channel *);
+void	mproc__channel_hush(struct mproc__channel *);
+/* Are there bytes that were not read?  No system call. */
+bool	mproc__channel_pending(const struct mproc__channel *);
+/* _fill, but without a look at the socket: no system call. */
+int	mproc__channel_pull(struct mproc__channel *);
+/* Empty the socket, without reading frames: for a writer that waits. */
+int	mproc__channel_hear(struct mproc__channel *);
+/*
+ * Wait a moment for bytes, awake, where that has been worth it: true, there
+ * are some.  At most max_ns (0: never), not on one processor with the peer;
+ * `stop` is asked now and then.
+ */
+void	mproc__channel_set_spin(struct mproc__channel *, int64_t max_ns);
+bool	mproc__channel_spin(struct mproc__channel *, bool (*stop)(void *),
+	    void *arg);
+
 /* Test hook: at most n bytes a system call (0: no limit), both ways. */
 void	mproc__channel_limit_io(struct mproc__channel *, size_t n);
 

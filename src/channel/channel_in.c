@@ -133,7 +133,10 @@ receive(struct mproc__channel *ch, size_t size)
 	int error = 0;
 	ssize_t n;
 
-	n = mproc__in_receive(ch, in->data + in->len, size, &error);
+	if (ch->ring != NULL)
+		n = mproc__ring_read(ch, in->data + in->len, size);
+	else
+		n = mproc__in_receive(ch, in->data + in->len, size, &error);
 	if (n == 0 || n == -ECONNRESET) {
 		in->eof = true;
 		return -EPIPE;
@@ -170,8 +173,8 @@ next_read(struct mproc__channel *ch)
 	return (ssize_t)(ch->limit > 0 && ch->limit < room ? ch->limit : room);
 }
 
-int
-mproc__channel_fill(struct mproc__channel *ch)
+static int
+fill(struct mproc__channel *ch)
 {
 	struct mproc__in *in = &ch->in;
 	ssize_t asked;
@@ -194,6 +197,23 @@ mproc__channel_fill(struct mproc__channel *ch)
 	} while (n > 0 && n == asked && total < FILL_MAX &&
 	    !mproc__channel_ready(ch));
 	return total > 0 ? (int)total : n;
+}
+
+int
+mproc__channel_fill(struct mproc__channel *ch)
+{
+	int heard = 0, n;
+
+	if (ch->ring != NULL && ch->in.error == 0)
+		heard = mproc__ring_hear(ch);
+	n = fill(ch);
+	return heard < 0 && n >= 0 ? heard : n;
+}
+
+int
+mproc__channel_pull(struct mproc__channel *ch)
+{
+	return ch->ring != NULL ? fill(ch) : 0;
 }
 
 int

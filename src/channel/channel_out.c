@@ -64,37 +64,51 @@ limit(struct batch *b, size_t n)
 	b->bytes = b->iov[0].iov_len;
 }
 
-/* One system call: the bytes written, or -errno. */
-static ssize_t
-put(struct mproc__channel *ch, struct batch *b)
+ssize_t
+mproc__out_send(int fd, struct iovec *iov, size_t n_iov, const int *fds,
+    size_t n_fds)
 {
 	union {
 		struct cmsghdr	head;
 		uint8_t		bytes[CMSG_SPACE(MPROC__MAX_FDS * sizeof(int))];
-	} control = { .bytes = { 0 } };
-	struct msghdr msg = { .msg_iov = b->iov, .msg_iovlen = b->n_iov };
+	} control;
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = n_iov };
 	const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
 	struct cmsghdr *head;
 	ssize_t n;
 
-	if (b->n_fds > 0) {
+	if (n_fds > 0) {
+		memset(&control, 0, sizeof(control));
 		msg.msg_control = control.bytes;
-		msg.msg_controllen = CMSG_SPACE(b->n_fds * sizeof(int));
+		msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
 		head = CMSG_FIRSTHDR(&msg);
 		head->cmsg_level = SOL_SOCKET;
 		head->cmsg_type = SCM_RIGHTS;
-		head->cmsg_len = CMSG_LEN(b->n_fds * sizeof(int));
-		memcpy(CMSG_DATA(head), b->fds, b->n_fds * sizeof(int));
+		head->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(head), fds, n_fds * sizeof(int));
 	}
 	do {
-		if (b->n_iov == 1 && b->n_fds == 0)
-			n = send(ch->fd, b->iov[0].iov_base, b->bytes, flags);
+		if (n_iov == 1 && n_fds == 0)
+			n = send(fd, iov->iov_base, iov->iov_len, flags);
 		else
-			n = sendmsg(ch->fd, &msg, flags);
+			n = sendmsg(fd, &msg, flags);
 	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	ch->out.blocked = false;
+	return n < 0 ? -errno : n;
+}
+
+/* One system call, or none: the bytes written, or -errno. */
+static ssize_t
+put(struct mproc__channel *ch, struct batch *b)
+{
+	ssize_t n;
+
+	if (ch->ring != NULL)
+		n = mproc__ring_write(ch, b->iov, b->n_iov, b->fds, b->n_fds);
+	else
+		n = mproc__out_send(ch->fd, b->iov, b->n_iov, b->fds,
+		    b->n_fds);
+	if (n >= 0)
+		ch->out.blocked = false;
 	return n;
 }
 
@@ -118,14 +132,39 @@ refused(struct mproc__out *out, int r)
 	}
 }
 
+/*
+ * Where nothing waits a frame is built in the ring itself; the encoder moves
+ * to memory of its own when the room there is too small.
+ */
+static struct mproc__buf *
+begin_in_place(struct mproc__channel *ch)
+{
+	struct mproc__out *out = &ch->out;
+	uint8_t *at;
+	size_t room;
+
+	room = mproc__ring_room(ch->ring, ch->ring->size / 2, &at);
+	if (room == SIZE_MAX || room <= MPROC__FRAME_HEAD)
+		return NULL;
+	out->direct = (struct mproc__buf){
+		.data = at, .len = MPROC__FRAME_HEAD, .cap = room,
+		.lent = true
+	};
+	out->in_place = true;
+	return &out->direct;
+}
+
 struct mproc__buf *
 mproc__channel_begin(struct mproc__channel *ch)
 {
 	struct mproc__out *out = &ch->out;
 
 	assert(!out->open);
-	mproc__queue_compact(out);
 	out->open = true;
+	if (ch->ring != NULL && out->bytes == 0 && ch->limit == 0 &&
+	    begin_in_place(ch) != NULL)
+		return &out->direct;
+	mproc__queue_compact(out);
 	out->start = out->buf.len;
 	if (mproc__buf_reserve(&out->buf, MPROC__FRAME_HEAD) != NULL)
 		out->buf.len += MPROC__FRAME_HEAD;
@@ -135,17 +174,24 @@ mproc__channel_begin(struct mproc__channel *ch)
 void
 mproc__channel_abort(struct mproc__channel *ch)
 {
-	ch->out.open = false;
-	ch->out.buf.len = ch->out.start;
-	ch->out.buf.failed = false;
-	mproc__queue_settle(&ch->out);
+	struct mproc__out *out = &ch->out;
+
+	out->open = false;
+	if (out->in_place) {
+		mproc__buf_done(&out->direct);
+		out->in_place = false;
+		return;
+	}
+	out->buf.len = out->start;
+	out->buf.failed = false;
+	mproc__queue_settle(out);
 }
 
-/* The open frame gets its length word. */
+/* The open frame, in `buf` from `start` on, gets its length word. */
 static int
-seal(struct mproc__channel *ch, int n_fds, uint32_t *ret_size)
+seal(struct mproc__channel *ch, struct mproc__buf *buf, size_t start,
+    int n_fds, uint32_t *ret_size)
 {
-	struct mproc__buf *buf = &ch->out.buf;
 	size_t size;
 
 	if (ch->out.gone)
@@ -155,12 +201,12 @@ seal(struct mproc__channel *ch, int n_fds, uint32_t *ret_size)
 		    "most %d", n_fds, MPROC__MAX_FDS);
 	if (buf->failed)
 		return -ENOMEM;
-	size = buf->len - ch->out.start - MPROC__FRAME_HEAD;
+	size = buf->len - start - MPROC__FRAME_HEAD;
 	if (size == 0 || size > ch->max_frame)
 		return mproc__err(-EMSGSIZE, "a message of %zu bytes, at most "
 		    "%zu", size, ch->max_frame);
 	*ret_size = (uint32_t)size;
-	put_length(buf->data + ch->out.start, *ret_size);
+	put_length(buf->data + start, *ret_size);
 	return 0;
 }
 
@@ -214,36 +260,104 @@ fail:
 	return mproc__fd_error(copy, "queue a message");
 }
 
+/* What was not written joins the queue: 1, or -errno. */
+static int
+enqueue(struct mproc__out *out, const int *fds, int n_fds,
+    struct mproc__record *rec)
+{
+	int r;
+
+	if (!mproc__queue_reserve(out))
+		return -ENOMEM;
+	if ((r = copy_fds(fds, n_fds, rec)) < 0)
+		return r;
+	mproc__queue_push(out, rec);
+	return 1;
+}
+
+/*
+ * A frame that was built in the ring's memory: 0 it is handed over; 1 it has
+ * to go the long way, and is in `buf` now, as if it had been built there.
+ */
+static int
+commit_in_place(struct mproc__channel *ch, const int *fds, int n_fds,
+    bool write)
+{
+	struct mproc__out *out = &ch->out;
+	struct mproc__buf *buf = &out->direct;
+	uint32_t size;
+	int r;
+
+	if ((r = seal(ch, buf, 0, n_fds, &size)) < 0)
+		return r;
+	if (write && buf->lent) {
+		r = mproc__ring_commit(ch, buf->len, fds, (size_t)n_fds);
+		if (r == 0)
+			out->blocked = false;
+		else if ((r = refused(out, r)) != -EAGAIN)
+			return r == -EPIPE ? r :
+			    mproc__fd_error(r, "send a message");
+		if (r == 0)
+			goto done;
+	}
+	out->start = out->buf.len;
+	mproc__buf_append(&out->buf, buf->data, buf->len);
+	if (out->buf.failed) {
+		out->buf.failed = false;
+		return -ENOMEM;
+	}
+	r = 1;
+	mproc__buf_done(buf);
+done:
+	out->in_place = false;
+	return r;
+}
+
+/* A frame in `buf`: 0 it is out, 1 it is queued, or -errno. */
+static int
+commit_in_buf(struct mproc__channel *ch, const int *fds, int n_fds,
+    struct mproc__record *rec, bool write)
+{
+	struct mproc__out *out = &ch->out;
+	int r;
+
+	if ((r = seal(ch, &out->buf, out->start, n_fds, &rec->size)) < 0)
+		return r;
+	r = -EAGAIN;
+	rec->at = out->start;
+	if (write && out->bytes == 0)
+		r = write_now(ch, fds, n_fds);
+	return r == -EAGAIN ? enqueue(out, fds, n_fds, rec) : r;
+}
+
 int
 mproc__channel_commit(struct mproc__channel *ch, const int *fds, int n_fds,
     bool droppable, uint64_t tag, bool write)
 {
 	struct mproc__record rec = { .droppable = droppable, .tag = tag };
 	struct mproc__out *out = &ch->out;
+	bool first = out->bytes == 0;
 	int r;
 
 	assert(out->open);
-	rec.at = out->start;
-	if ((r = seal(ch, n_fds, &rec.size)) < 0)
-		goto fail;
-	r = -EAGAIN;
-	if (write && out->bytes == 0)
-		r = write_now(ch, fds, n_fds);
-	if (r == -EAGAIN) {
-		r = mproc__queue_reserve(out) ? copy_fds(fds, n_fds, &rec) :
-		    -ENOMEM;
-		if (r < 0)
-			goto fail;
-		mproc__queue_push(out, &rec);
-		r = 1;
-	} else if (r < 0) {
-		goto fail;
+	if (out->in_place) {
+		r = commit_in_place(ch, fds, n_fds, write);
+		if (r == 0)
+			out->open = false;
+		if (r <= 0)
+			goto out;
 	}
-	out->open = false;
-	mproc__queue_settle(out);
-	return r;
-fail:
-	mproc__channel_abort(ch);
+	r = commit_in_buf(ch, fds, n_fds, &rec, write);
+	if (r >= 0) {
+		out->open = false;
+		mproc__queue_settle(out);
+	}
+	/* into a full ring: ask to be told when there is room again */
+	if (r > 0 && write && first && ch->ring != NULL)
+		return mproc__channel_flush(ch);
+out:
+	if (r < 0)
+		mproc__channel_abort(ch);
 	return r;
 }
 
@@ -312,10 +426,15 @@ mproc__channel_flush_frames(struct mproc__channel *ch, int max_frames)
 	assert(!out->open);
 	if (out->gone)
 		return -EPIPE;
+	if (ch->bell_due)
+		(void)mproc__ring_bell(ch);
 	while (out->bytes > 0 && max_frames > 0) {
 		collect(out, max_frames, &b);
 		limit(&b, ch->limit);
 		if ((n = put(ch, &b)) < 0) {
+			if (n == -EAGAIN && ch->ring != NULL &&
+			    mproc__ring_call_writer(ch->ring))
+				continue;	/* there is room now */
 			if (refused(out, (int)n) == -EAGAIN)
 				return 1;
 			/* a frame that cannot go leaves the rest no way */
@@ -324,9 +443,11 @@ mproc__channel_flush_frames(struct mproc__channel *ch, int max_frames)
 			return -EPIPE;
 		}
 		max_frames -= written(out, (size_t)n);
-		if ((size_t)n < b.bytes)
+		if ((size_t)n < b.bytes && ch->ring == NULL)
 			break;	/* full; the next call would only say so */
 	}
+	if (ch->ring != NULL)
+		mproc__ring_hush_writer(ch->ring);
 	mproc__queue_settle(out);
 	return out->bytes > 0;
 }
@@ -379,5 +500,5 @@ mproc__channel_queued_bytes(const struct mproc__channel *ch)
 bool
 mproc__channel_blocked(const struct mproc__channel *ch)
 {
-	return ch->out.blocked;
+	return ch->out.blocked || ch->bell_due;
 }

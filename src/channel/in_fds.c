@@ -44,14 +44,19 @@ close_all(const int *fds, int n)
 		mproc__close(fds[--n]);
 }
 
-/* 0, or -EPROTO and nothing kept: more than a peer may have waiting. */
-static int
-keep(struct mproc__in_fds *w, const int *fds, int n, uint64_t end)
+/* Nothing is kept of more than a peer may have waiting, or if none may be. */
+int
+mproc__in_fds_keep(struct mproc__in *in, const int *fds, int n, uint64_t end)
 {
+	struct mproc__in_fds *w = in->fds;
 	int i;
 
-	if (w->n + n > MPROC__KERNEL_FDS)
+	if (n == 0)
+		return 0;
+	if (w == NULL || w->n + n > MPROC__KERNEL_FDS) {
+		close_all(fds, n);
 		return -EPROTO;
+	}
 	if (w->first + w->n + n > MPROC__KERNEL_FDS) {
 		memmove(w->fd, w->fd + w->first, (size_t)w->n * sizeof(int));
 		memmove(w->end, w->end + w->first,
@@ -66,18 +71,16 @@ keep(struct mproc__in_fds *w, const int *fds, int n, uint64_t end)
 }
 
 ssize_t
-mproc__in_receive(struct mproc__channel *ch, void *data, size_t size,
-    int *ret_error)
+mproc__in_records(struct mproc__channel *ch, void *data, size_t size,
+    int ret_fds[static MPROC__KERNEL_FDS], int *ret_n_fds, bool *ret_lost)
 {
-	struct mproc__in *in = &ch->in;
 	struct iovec iov = { data, size };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	int fds[MPROC__KERNEL_FDS], n_fds = 0;
 	union control control;
 	ssize_t n;
 
 	/* Without room for them the kernel closes descriptors and says so. */
-	if (in->fds != NULL) {
+	if (ch->in.fds != NULL) {
 		msg.msg_control = control.bytes;
 		msg.msg_controllen = sizeof(control.bytes);
 	}
@@ -86,16 +89,31 @@ mproc__in_receive(struct mproc__channel *ch, void *data, size_t size,
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
+	*ret_n_fds = msg.msg_controllen > 0 ? unpack(&msg, ret_fds) : 0;
+	*ret_lost = (msg.msg_flags & MSG_CTRUNC) != 0;
+	return n;
+}
+
+ssize_t
+mproc__in_receive(struct mproc__channel *ch, void *data, size_t size,
+    int *ret_error)
+{
+	struct mproc__in *in = &ch->in;
+	int fds[MPROC__KERNEL_FDS], n_fds = 0;
+	bool lost = false;
+	ssize_t n;
+
+	n = mproc__in_records(ch, data, size, fds, &n_fds, &lost);
 	*ret_error = 0;
-	if (msg.msg_controllen > 0)
-		n_fds = unpack(&msg, fds);
-	if (msg.msg_flags & MSG_CTRUNC)
-		*ret_error = in->fds != NULL ? -EMFILE : -EPROTO;
-	else if (in->fds != NULL && n_fds > 0)
-		*ret_error = keep(in->fds, fds, n_fds,
-		    in->taken + (in->len - in->pos) + (size_t)n);
-	if (*ret_error < 0)
+	if (n < 0)
+		return n;
+	if (lost) {
 		close_all(fds, n_fds);
+		*ret_error = in->fds != NULL ? -EMFILE : -EPROTO;
+	} else {
+		*ret_error = mproc__in_fds_keep(in, fds, n_fds,
+		    in->taken + (in->len - in->pos) + (size_t)n);
+	}
 	return n;
 }
 

@@ -27,6 +27,7 @@
 #include <sys/uio.h>
 
 #include "channel/channel.h"
+#include "channel/ring.h"
 
 #define MPROC__FRAME_HEAD	4U	/* bytes of the length word */
 #define MPROC__KERNEL_FDS	253	/* SCM_MAX_FD: no message has more */
@@ -46,6 +47,8 @@ struct mproc__out {
 	struct mproc__buf buf;
 	size_t	start;			/* the open frame's length word */
 	bool	open;
+	bool	in_place;		/* ... which is not in buf, but */
+	struct mproc__buf direct;	/* here, in the ring while lent */
 	bool	gone, blocked;
 	size_t	head, begun;
 	size_t	bytes;			/* queued, length words included */
@@ -72,12 +75,26 @@ struct mproc__in {
 	struct mproc__in_fds *fds;	/* NULL: none allowed */
 };
 
+/* What spinning has been worth lately (channel_ring.c). */
+struct mproc__spin {
+	int64_t	 max_ns;		/* 0: never */
+	int	 credit;		/* > 0: it mostly pays */
+	unsigned waits;			/* since the last try without credit */
+};
+
 struct mproc__channel {
 	int	 fd;
 	size_t	 max_frame;
 	size_t	 limit;			/* bytes a system call, 0 = any */
 	struct mproc__out out;
 	struct mproc__in in;
+
+	/* shared memory (channel_ring.c), or NULL */
+	struct mproc__ring *ring;
+	bool	 listening;		/* our call stands, nothing read since */
+	bool	 bell_due;		/* the kernel had no room to ring it */
+	bool	 hung_up;		/* the socket ended; bytes may be left */
+	struct mproc__spin spin;
 };
 
 /* queue.c: the records of whole queued frames. */
@@ -99,6 +116,22 @@ void	mproc__queue_settle(struct mproc__out *);
 /* Everything goes, with its descriptors. */
 void	mproc__queue_done(struct mproc__out *);
 
+/* channel_out.c: one sendmsg(2): bytes, or -errno. */
+ssize_t	mproc__out_send(int fd, struct iovec *iov, size_t n_iov,
+	    const int *fds, size_t n_fds);
+
+/* channel_ring.c: what the socket does for the other kind of channel. */
+ssize_t	mproc__ring_write(struct mproc__channel *, const struct iovec *,
+	    size_t n_iov, const int *fds, size_t n_fds);
+ssize_t	mproc__ring_read(struct mproc__channel *, void *, size_t size);
+/* Ring: 0 or -EPIPE. */
+int	mproc__ring_bell(struct mproc__channel *);
+/* n bytes that were written into the ring's room are a frame: 0, -errno. */
+int	mproc__ring_commit(struct mproc__channel *, size_t n, const int *fds,
+	    size_t n_fds);
+/* Empty the socket of doorbells and descriptors: 0 or -errno; hung_up */
+int	mproc__ring_hear(struct mproc__channel *);
+
 /* in_fds.c: descriptors that came and wait for their frame. */
 
 /*
@@ -107,6 +140,16 @@ void	mproc__queue_done(struct mproc__out *);
  */
 ssize_t	mproc__in_receive(struct mproc__channel *, void *data, size_t size,
 	    int *ret_error);
+/*
+ * The same for a ring's socket, whose bytes are records (channel_ring.c):
+ * ret_n_fds descriptors came and are not kept yet.
+ */
+ssize_t	mproc__in_records(struct mproc__channel *, void *data, size_t size,
+	    int ret_fds[static MPROC__KERNEL_FDS], int *ret_n_fds,
+	    bool *ret_lost);
+/* Keep n descriptors for the frame of the byte before `end`: 0, -EPROTO. */
+int	mproc__in_fds_keep(struct mproc__in *, const int *fds, int n,
+	    uint64_t end);
 /* No more descriptors might fit, of a peer that keeps to 16 a frame. */
 bool	mproc__in_fds_full(const struct mproc__in *);
 /* How many came with the bytes below number `end`. */

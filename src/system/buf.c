@@ -18,9 +18,12 @@ grow(struct mproc__buf *b, size_t need)
 
 	while (cap < need)
 		cap = cap > SIZE_MAX / 2 ? need : cap * 2;
-	data = realloc(b->data, cap);
+	data = realloc(b->lent ? NULL : b->data, cap);
 	if (data == NULL)
 		return false;
+	if (b->lent)
+		memcpy(data, b->data, b->len);
+	b->lent = false;
 	b->data = data;
 	b->cap = cap;
 	return true;
@@ -54,6 +57,7 @@ mproc__buf_append(struct mproc__buf *b, const void *bytes, size_t n)
 void
 mproc__buf_done(struct mproc__buf *b)
 {
-	free(b->data);
+	if (!b->lent)
+		free(b->data);
 	*b = (struct mproc__buf){ .data = NULL };
 }

@@ -13,12 +13,14 @@
 
 /*
  * A growable byte buffer.  On a failed growth `failed` sticks, and the
- * writer need look only once, at the end.
+ * writer need look only once, at the end.  One that is `lent` begins in
+ * memory of somebody else's, which is left for memory of its own when it is
+ * too small.
  */
 struct mproc__buf {
 	uint8_t	*data;
 	size_t	 len, cap;
-	bool	 failed;
+	bool	 failed, lent;
 };
 /* Room for `n` more bytes at data + len, or NULL (and failed) */
 uint8_t	*mproc__buf_reserve(struct mproc__buf *, size_t n);

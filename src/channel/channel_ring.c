@@ -1,0 +1,380 @@
+/*
+ * channel_ring.c - a channel whose bytes go through shared memory, and whose
+ * socket is left with the doorbells and the descriptors.
+ *
+ * The socket's bytes are records: 0, the doorbell, which says nothing but
+ * "look"; 1 and a u64 (little-endian), with descriptors: those of the frame
+ * whose bytes, counted from the first ever, include the one before that
+ * number; 2, with two descriptors, the first of all: the rings.  A record
+ * with descriptors is written before the first byte of its frame is handed
+ * over, and the ring tells how many were.
+ */
+#include <sched.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "channel/parts.h"
+#include "system/system.h"
+
+#define RECORD_BELL	0
+#define RECORD_FDS	1
+#define RECORD_RING	2
+#define FDS_SIZE	9U		/* of a RECORD_FDS */
+
+#define SPIN_LOOKS	32		/* between two looks at the clock */
+#define CREDIT_MAX	16
+#define CREDIT_WON	4		/* one success outweighs some failures */
+#define TRY_EVERY	8U		/* waits, when it has not been worth it */
+
+int
+mproc__ring_bell(struct mproc__channel *ch)
+{
+	ssize_t n;
+
+	do
+		n = send(ch->fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	ch->bell_due = false;
+	if (n >= 0 || errno == EAGAIN)	/* full: it has enough to wake up */
+		return 0;
+	if (errno == EPIPE || errno == ECONNRESET) {
+		ch->out.gone = true;
+		return -EPIPE;
+	}
+	ch->bell_due = true;	/* ENOBUFS and such: _blocked says so */
+	return 0;
+}
+
+static int
+send_fds(struct mproc__channel *ch, const int *fds, size_t n)
+{
+	uint8_t record[FDS_SIZE] = { RECORD_FDS };
+	uint64_t end = ch->ring->tail + 1;
+	struct iovec iov = { record, sizeof(record) };
+	ssize_t r;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		record[1 + i] = (uint8_t)(end >> (8 * i));
+	r = mproc__out_send(ch->fd, &iov, 1, fds, n);
+	if (r < 0)	/* full of doorbells: not the ring, which can tell */
+		return r == -EAGAIN ? -ENOBUFS : (int)r;
+	ch->ring->fds_sent++;
+	atomic_store_explicit(&ch->ring->own->fds, ch->ring->fds_sent,
+	    memory_order_relaxed);	/* the tail releases it */
+	return 0;
+}
+
+static int
+hand_over(struct mproc__channel *ch, size_t n)
+{
+	return mproc__ring_publish(ch->ring, n) || ch->bell_due ?
+	    mproc__ring_bell(ch) : 0;
+}
+
+int
+mproc__ring_commit(struct mproc__channel *ch, size_t n, const int *fds,
+    size_t n_fds)
+{
+	int r;
+
+	if (n_fds > 0 && (r = send_fds(ch, fds, n_fds)) < 0)
+		return r;
+	return hand_over(ch, n);
+}
+
+/* As much as there is room for: bytes, or -errno (-EAGAIN: none) */
+ssize_t
+mproc__ring_write(struct mproc__channel *ch, const struct iovec *iov,
+    size_t n_iov, const int *fds, size_t n_fds)
+{
+	size_t room, n = 0, part, i;
+	uint8_t *at;
+	int r;
+
+	room = mproc__ring_room(ch->ring, SIZE_MAX, &at);
+	if (room == SIZE_MAX)
+		return -EPIPE;	/* what it says of itself cannot be */
+	if (room == 0)
+		return -EAGAIN;
+	if (n_fds > 0 && (r = send_fds(ch, fds, n_fds)) < 0)
+		return r;
+	for (i = 0; i < n_iov && n < room; i++) {
+		part = iov[i].iov_len < room - n ? iov[i].iov_len : room - n;
+		memcpy(at + n, iov[i].iov_base, part);
+		n += part;
+	}
+	r = hand_over(ch, n);
+	return r < 0 ? r : (ssize_t)n;
+}
+
+/* What one read of the socket gave: 0, or -EPROTO, -EMFILE. */
+static int
+take_records(struct mproc__channel *ch, const uint8_t *bytes, size_t n,
+    const int *fds, int n_fds, bool lost)
+{
+	int records = 0, i, r;
+	uint64_t end = 0;
+	size_t at;
+
+	for (at = 0; at < n; at++) {
+		if (bytes[at] == RECORD_BELL)
+			continue;
+		if (bytes[at] != RECORD_FDS || n - at < FDS_SIZE)
+			break;
+		for (end = 0, i = 8; i > 0; i--)
+			end = end << 8 | bytes[at + (size_t)i];
+		at += FDS_SIZE - 1;
+		records++;
+	}
+	if (at < n || records != (n_fds > 0 || lost) ||
+	    (lost && ch->in.fds == NULL)) {
+		for (i = 0; i < n_fds; i++)
+			mproc__close(fds[i]);
+		return -EPROTO;
+	}
+	if (records == 0)
+		return 0;
+	ch->ring->fds_seen++;
+	ch->ring->fds_end = end;
+	r = mproc__in_fds_keep(&ch->in, fds, n_fds, end);
+	return r < 0 ? r : lost ? -EMFILE : 0;
+}
+
+int
+mproc__ring_hear(struct mproc__channel *ch)
+{
+	int fds[MPROC__KERNEL_FDS], n_fds, r = 0, got;
+	uint8_t bytes[256];
+	bool lost;
+	ssize_t n;
+
+	do {
+		if (ch->hung_up || mproc__in_fds_full(&ch->in))
+			return r;
+		n = mproc__in_records(ch, bytes, sizeof(bytes), fds, &n_fds,
+		    &lost);
+		if (n == -EAGAIN)
+			return r;
+		if (n == 0 || n == -ECONNRESET) {
+			ch->hung_up = ch->out.gone = true;
+			return r;
+		}
+		if (n < 0)
+			return n == -ENOBUFS ? -ENOMEM : (int)n;
+		got = take_records(ch, bytes, (size_t)n, fds, n_fds, lost);
+		if (got == -EPROTO)
+			return ch->in.error = mproc__err(-EPROTO, "the peer "
+			    "sends descriptors that are not expected");
+		r = got < 0 ? got : r;
+	} while (n == sizeof(bytes) || n_fds > 0 || lost);
+	return r;
+}
+
+/* How many of n bytes may be read: their descriptors must be there first. */
+static ssize_t
+with_fds(struct mproc__channel *ch, size_t n)
+{
+	struct mproc__ring *ring = ch->ring;
+	uint64_t before;
+	int r;
+
+	if (atomic_load_explicit(&ring->peer->fds, memory_order_relaxed) ==
+	    ring->fds_seen)
+		return (ssize_t)n;
+	if ((r = mproc__ring_hear(ch)) < 0 && r != -EMFILE)
+		return r;
+	if (atomic_load_explicit(&ring->peer->fds, memory_order_relaxed) ==
+	    ring->fds_seen)
+		return (ssize_t)n;
+	if (!mproc__in_fds_full(&ch->in))
+		return ch->in.error = mproc__err(-EPROTO, "the peer speaks "
+		    "of descriptors that it did not send");
+	before = ring->fds_end - ring->head;
+	return (ssize_t)(before < n ? before : n);
+}
+
+ssize_t
+mproc__ring_read(struct mproc__channel *ch, void *data, size_t size)
+{
+	const uint8_t *at;
+	size_t n = mproc__ring_bytes(ch->ring, &at);
+	ssize_t r;
+
+	if (n == SIZE_MAX)
+		return ch->in.error = mproc__err(-EPROTO, "the peer claims "
+		    "to have sent more than a ring holds");
+	if (n == 0)
+		return ch->hung_up ? 0 : -EAGAIN;
+	if ((r = with_fds(ch, n)) <= 0)
+		return r < 0 ? r : -EAGAIN;
+	n = (size_t)r < size ? (size_t)r : size;
+	memcpy(data, at, n);
+	ch->listening = false;
+	if (mproc__ring_consume(ch->ring, n))
+		(void)mproc__ring_bell(ch); /* gone or not, what came is here */
+	return (ssize_t)n;
+}
+
+/* `fds` are the maker's memory, then ours. */
+static int
+open_ring(struct mproc__channel *ch, int first, int second)
+{
+	return mproc__ring_open((int[]){ first, second }, &ch->ring);
+}
+
+int
+mproc__channel_share(struct mproc__channel *ch, size_t size)
+{
+	uint8_t record = RECORD_RING;
+	struct iovec iov = { &record, 1 };
+	int fds[2];
+	ssize_t r;
+
+	if ((r = mproc__ring_memory(size, fds)) < 0)
+		return (int)r;
+	r = open_ring(ch, fds[0], fds[1]);
+	if (r == 0)
+		r = mproc__out_send(ch->fd, &iov, 1, fds, 2);
+	mproc__close(fds[0]);
+	mproc__close(fds[1]);
+	if (r < 0)
+		ch->ring = mproc__ring_close(ch->ring);
+	return r < 0 ? mproc__fd_error((int)r, "share a ring") : 0;
+}
+
+int
+mproc__channel_join(struct mproc__channel *ch)
+{
+	int fds[MPROC__KERNEL_FDS], n_fds = 0, i, r;
+	uint8_t record = RECORD_BELL;
+	bool lost = false;
+	ssize_t n;
+
+	n = mproc__in_records(ch, &record, 1, fds, &n_fds, &lost);
+	if (n < 0)
+		return mproc__err((int)n, "no ring came: %s",
+		    strerrordesc_np((int)-n));
+	if (lost)
+		r = mproc__fd_error(EMFILE, "a ring");
+	else if (n == 1 && record == RECORD_RING && n_fds == 2)
+		r = open_ring(ch, fds[1], fds[0]);
+	else
+		r = mproc__err(-EPROTO, "the peer shares no ring");
+	for (i = 0; i < n_fds; i++)
+		mproc__close(fds[i]);
+	return r;
+}
+
+bool
+mproc__channel_is_ring(const struct mproc__channel *ch)
+{
+	return ch->ring != NULL;
+}
+
+int
+mproc__channel_hear(struct mproc__channel *ch)
+{
+	return ch->ring != NULL ? mproc__ring_hear(ch) : 0;
+}
+
+bool
+mproc__channel_pending(const struct mproc__channel *ch)
+{
+	return ch->ring != NULL && mproc__ring_pending(ch->ring);
+}
+
+bool
+mproc__channel_listen(struct mproc__channel *ch)
+{
+	if (ch->ring == NULL || ch->listening)
+		return false;
+	ch->listening = true;
+	return mproc__ring_call_reader(ch->ring);
+}
+
+void
+mproc__channel_hush(struct mproc__channel *ch)
+{
+	if (ch->ring == NULL)
+		return;
+	ch->listening = false;
+	mproc__ring_hush_reader(ch->ring);
+}
+
+void
+mproc__channel_set_spin(struct mproc__channel *ch, int64_t max_ns)
+{
+	ch->spin = (struct mproc__spin){ .max_ns = max_ns, .credit = 1 };
+}
+
+static inline void
+relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+static bool
+is_worth(struct mproc__spin *s)
+{
+	return s->max_ns > 0 &&
+	    (s->credit > 0 || ++s->waits % TRY_EVERY == 0);
+}
+
+/*
+ * On one processor the other side cannot move while we look: it gets it,
+ * once.  Where each runs is a hint of each about itself.
+ */
+static bool
+is_neighbour(struct mproc__ring *ring)
+{
+	int cpu = sched_getcpu();
+
+	if (atomic_load_explicit(&ring->own->cpu, memory_order_relaxed) !=
+	    cpu)
+		atomic_store_explicit(&ring->own->cpu, cpu,
+		    memory_order_relaxed);
+	return cpu >= 0 && cpu == atomic_load_explicit(&ring->peer->cpu,
+	    memory_order_relaxed);
+}
+
+bool
+mproc__channel_spin(struct mproc__channel *ch, bool (*stop)(void *),
+    void *arg)
+{
+	struct mproc__spin *s = &ch->spin;
+	int64_t start;
+	int i;
+
+	if (ch->ring == NULL)
+		return false;
+	if (mproc__ring_pending(ch->ring))
+		return true;
+	if (is_neighbour(ch->ring)) {
+		(void)sched_yield();
+		return mproc__ring_pending(ch->ring);
+	}
+	if (!is_worth(s))
+		return false;
+	start = mproc__now_ns();
+	do {
+		for (i = 0; i < SPIN_LOOKS; i++) {
+			relax();
+			if (mproc__ring_pending(ch->ring)) {
+				s->credit = s->credit + CREDIT_WON <
+				    CREDIT_MAX ? s->credit + CREDIT_WON :
+				    CREDIT_MAX;
+				return true;
+			}
+		}
+		if (stop(arg))
+			return false;	/* no judgement on spinning */
+	} while (mproc__now_ns() - start < s->max_ns);
+	if (s->credit > 0)
+		s->credit--;
+	return false;
+}
