@@ -61,6 +61,8 @@ struct uv_loop_s;		/* uv_loop_t of <uv.h> */
  * @start_processes  makes processes and adds them; may start them itself, or
  *                   leave that to the context.  Required.
  * @start_threads    called when all processes are ready; may be NULL
+ * @on_death         told of the death of each process whose supervision has
+ *                   no on_death of its own; may be NULL
  * @close            called once at the end if start_processes was called,
  *                   whether that went well or not: free the processes,
  *                   which have been stopped.  Only stop, going, name,
@@ -78,6 +80,8 @@ struct mproc_app {
 	int		(*start_processes)(struct mproc_context *ctx,
 			    void *arg);
 	int		(*start_threads)(struct mproc_context *ctx, void *arg);
+	void		(*on_death)(struct mproc *p,
+			    const struct mproc_death *death, void *arg);
 	void		(*close)(struct mproc_context *ctx, void *arg);
 	bool		 stop_on_signals;
 };
@@ -121,7 +125,8 @@ struct mproc_context *mproc_context_free(struct mproc_context *ctx);
 
 /*
  * A message that a process emitted.  It is lent: freed after the callback,
- * unless that took it with mproc_msg_keep().
+ * unless that took it with mproc_msg_keep().  mproc_context_of(p) is the
+ * context.
  */
 typedef void mproc_message_fn(struct mproc *p, struct mproc_msg *msg,
     void *arg);
@@ -160,6 +165,16 @@ int mproc_context_add(struct mproc_context *ctx, struct mproc *p,
 int mproc_context_remove(struct mproc_context *ctx, struct mproc *p);
 
 /*
+ * mproc_context_of - the context that a process is in, for callbacks, which
+ * are given the process.
+ *
+ * Returns NULL when it is in none: never added, removed, or after the end of
+ * the context (close is given the context).
+ * Call from: any thread.
+ */
+struct mproc_context *mproc_context_of(const struct mproc *p);
+
+/*
  * A ping is unanswered.
  *
  * @silent_ms  unit: milliseconds since the ping that has no answer
@@ -172,7 +187,8 @@ typedef void mproc_ping_timeout_fn(struct mproc *p, int silent_ms, void *arg);
 
 /*
  * A process died: once a generation, after on_message got all that it had
- * sent.  death is borrowed until return.  mproc_start(p) here begins the next
+ * sent; also when it was stopped, so at the end of the context, too: see
+ * mproc_context_going().  death is borrowed until return.  mproc_start(p) here begins the next
  * generation (it returns when that is ready, so the context waits for it).
  */
 typedef void mproc_death_fn(struct mproc *p, const struct mproc_death *death,
@@ -185,7 +201,7 @@ typedef void mproc_death_fn(struct mproc *p, const struct mproc_death *death,
  *                    no second ping before the first is answered
  * @ping_timeout_ms   0: as the interval
  * @on_ping_timeout   required when ping_interval_ms is set
- * @on_death          may be NULL
+ * @on_death          NULL: that of struct mproc_app, if it has one
  * @arg               given to both
  */
 struct mproc_supervision {
@@ -296,6 +312,16 @@ int mproc_context_unsignal(struct mproc_context *ctx, int signo);
  */
 int mproc_context_stop_on_signals(struct mproc_context *ctx);
 
+/*
+ * mproc_context_stop_signal - which signal it was, for an exit status or the
+ * last words of a program.
+ *
+ * Returns the first one's number when mproc_context_stop_on_signals() ended
+ * the context, 0 when something else did or it has not ended.
+ * Call from: any thread.
+ */
+int mproc_context_stop_signal(const struct mproc_context *ctx);
+
 /* ---------------------------------------------------------------- running */
 
 /*
@@ -307,7 +333,8 @@ int mproc_context_stop_on_signals(struct mproc_context *ctx);
  *   -ESHUTDOWN  it has run
  *   -ETIMEDOUT  a process could not be stopped (see mproc_stop()); the rest
  *               was, and close was called
- *   -EPERM, -ECHILD, a code of a start hook or of mproc_start()
+ *   -EPERM, -ECHILD, a code of a start hook, of mproc_start(), or of
+ *               mproc_context_fail(), with its text in mproc_errmsg()
  * In every case but the first three and the last but one the context has
  * ended.
  * Call from: any thread; the context is that thread's from then on.
@@ -318,7 +345,9 @@ int mproc_context_run(struct mproc_context *ctx);
  * mproc_context_stop - ask for the end; returns at once.
  *
  * Twice is as once.  Before the run: the run returns 0 at once, having called
- * no hook.  The end is bounded: processes are asked to stop one after the
+ * no hook.  Until the last process has ended all callbacks go on, those of
+ * watches, timers and signals, too: mproc_context_going() tells them.  The
+ * end is bounded: processes are asked to stop one after the
  * other, the last one first, while that takes no longer than the longest
  * .stop_grace_ms; then all the rest at once.  Each that does not end gets
  * SIGTERM after its .stop_grace_ms, SIGKILL after another, and is given up
@@ -329,6 +358,25 @@ int mproc_context_run(struct mproc_context *ctx);
  * Call from: any thread, also from a signal handler.
  */
 int mproc_context_stop(struct mproc_context *ctx);
+
+/*
+ * mproc_context_fail - end the context as failed: as mproc_context_stop(),
+ * but the run returns this code, and mproc_errmsg() has this text then.
+ *
+ *	if ((r = mproc_send(p, worker_square, .n = n)) < 0)
+ *		mproc_context_fail(ctx, r, "%s", mproc_errmsg(p));
+ *
+ * @code  negative errno; a value >= 0 becomes -EINVAL
+ *
+ * The first failure counts.  Once the end was asked for this does nothing:
+ * what breaks then is not what ended it.  Before the run: no hook is called,
+ * and the run returns the code.
+ *
+ * Returns the code, or -EINVAL (ctx is NULL), -ECHILD.
+ * Call from: any thread.
+ */
+int mproc_context_fail(struct mproc_context *ctx, int code, const char *fmt,
+    ...) __attribute__((format(printf, 3, 4)));
 
 /*
  * mproc_context_going - false after mproc_context_stop() (and for NULL).
@@ -404,7 +452,8 @@ int mproc_context_fd(struct mproc_context *ctx);
  *   -ESHUTDOWN  the context has ended
  *   -EDEADLK    in a callback
  *   -ETIMEDOUT  it has ended, but a process could not be stopped
- *   -EPERM, -ECHILD, a code of a start hook or of mproc_start()
+ *   -EPERM, -ECHILD, a code of a start hook, of mproc_start(), or of
+ *               mproc_context_fail(): it has ended, too
  */
 int mproc_context_dispatch(struct mproc_context *ctx, int timeout_ms);
 

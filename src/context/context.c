@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <bsd/string.h>
+
 #include "context/context.h"
 
 static void
@@ -34,6 +36,30 @@ mproc__context_kick(struct mproc_context *ctx)
 	const uint64_t one = 1;
 
 	(void)!write(ctx->kick.fd, &one, sizeof(one));
+}
+
+void
+mproc__context_set_result(struct mproc_context *ctx, int code,
+    const char *why)
+{
+	pthread_mutex_lock(&ctx->lock);
+	if (ctx->result == 0) {
+		(void)strlcpy(ctx->why, why, sizeof(ctx->why));
+		ctx->result = code;
+	}
+	pthread_mutex_unlock(&ctx->lock);
+}
+
+int
+mproc__context_result(struct mproc_context *ctx)
+{
+	int r;
+
+	pthread_mutex_lock(&ctx->lock);
+	if ((r = ctx->result) < 0)
+		(void)mproc__err(r, "%s", ctx->why);
+	pthread_mutex_unlock(&ctx->lock);
+	return r;
 }
 
 int

@@ -111,7 +111,8 @@ struct mproc_context {
 	_Atomic bool	 free_asked;
 	enum mproc__context_state state;
 	bool		 hooked;	/* start_processes was called */
-	int		 result;	/* of the run */
+	int		 result;	/* of the run; changed under the lock */
+	char		 why[512];	/* in words, if that is negative */
 	int		 calls;		/* callbacks made, for dispatch */
 	bool		 quiet;		/* freed: none but close any more */
 	enum mproc_level level;		/* set for all, 0: not */
@@ -134,6 +135,7 @@ struct mproc_context {
 
 	struct mproc__signal_use *signals;
 	bool		 kill_next;	/* of stop_on_signals */
+	_Atomic int	 stop_signal;
 
 	pthread_mutex_t	 lock;		/* of the following */
 	struct mproc__post *posts, **posts_end;
@@ -155,6 +157,11 @@ int	mproc__context_enter(struct mproc_context *);
 int	mproc__context_enter_live(struct mproc_context *);
 void	mproc__context_release(struct mproc_context *);
 void	mproc__context_kick(struct mproc_context *);
+/* It has gone wrong; the first time counts. */
+void	mproc__context_set_result(struct mproc_context *, int code,
+	    const char *why);
+/* The result of the run, with its text for mproc_errmsg(). */
+int	mproc__context_result(struct mproc_context *);
 
 /* set.c: sources.  Codes of epoll_ctl(2), -EEXIST, -ENOMEM. */
 int	mproc__source_add(struct mproc_context *, struct mproc__source *,
@@ -216,6 +223,11 @@ bool	mproc__member_lives(struct mproc__member *);
 /* Watch it again if it was started anew. */
 void	mproc__member_resume(struct mproc__member *);
 void	mproc__member_drain(struct mproc__member *);
+/*
+ * Out of the context; remove leaves the process alone, which may have been
+ * freed when the context never ran.
+ */
+void	mproc__member_leave(struct mproc__member *);
 void	mproc__member_remove(struct mproc__member *);
 struct mproc__member *mproc__member_of(struct mproc_context *,
 	    const struct mproc *);

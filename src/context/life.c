@@ -23,6 +23,7 @@
  * waiting; the order of the members is what rest-for-one needs.
  */
 #include <signal.h>
+#include <stdio.h>
 
 #include <mproc/error.h>
 
@@ -47,7 +48,7 @@ static void
 end(struct mproc_context *ctx)
 {
 	while (ctx->first != NULL)
-		mproc__member_remove(ctx->first);
+		mproc__member_leave(ctx->first);
 	mproc__context_signals_done(ctx);
 	mproc__posts_done(ctx);
 	mproc__timer_stop(ctx, &ctx->ladder);
@@ -116,6 +117,7 @@ static void
 climb(struct mproc__member *m, int64_t now)
 {
 	struct mproc__peek peek;
+	char text[96];
 
 	mproc__member_peek(m, &peek);
 	switch (m->rung) {
@@ -133,8 +135,9 @@ climb(struct mproc__member *m, int64_t now)
 	case MPROC__RUNG_KILL:
 		m->rung = MPROC__RUNG_GIVEN_UP;
 		m->rung_end = MPROC__NEVER;
-		m->ctx->result = mproc__err(-ETIMEDOUT, "%s does not end",
+		(void)snprintf(text, sizeof(text), "%s does not end",
 		    mproc_name(m->p));
+		mproc__context_set_result(m->ctx, -ETIMEDOUT, text);
 		debug(m->ctx, "%s does not end", mproc_name(m->p));
 		break;
 	case MPROC__RUNG_NONE:
@@ -230,6 +233,7 @@ start_all(struct mproc_context *ctx)
 	const struct mproc_app *app = &ctx->app;
 	int r = 0;
 
+	mproc__err_forget();
 	if (app->stop_on_signals)
 		r = mproc_context_stop_on_signals(ctx);
 	if (r >= 0 && app->start_processes != NULL) {
@@ -257,9 +261,9 @@ mproc__context_start(struct mproc_context *ctx)
 	ctx->state = MPROC__CONTEXT_RUNNING;
 	if (r == 0)
 		return 0;
+	mproc__context_set_result(ctx, r, mproc__err_code() == r ?
+	    mproc__err_text() : mproc_strerror(r));
 	debug(ctx, "the start failed: %s", mproc_errname(r));
 	(void)mproc_context_stop(ctx);
-	(void)mproc__context_loop_until_end(ctx);
-	ctx->result = r;
-	return r;
+	return mproc__context_loop_until_end(ctx);
 }

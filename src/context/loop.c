@@ -5,6 +5,8 @@
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -134,7 +136,7 @@ mproc__context_loop_until_end(struct mproc_context *ctx)
 {
 	while (ctx->state != MPROC__CONTEXT_ENDED)
 		mproc__context_round(ctx, MPROC__NEVER);
-	return ctx->result;
+	return mproc__context_result(ctx);
 }
 
 int
@@ -185,10 +187,12 @@ mproc_context_dispatch(struct mproc_context *ctx, int timeout_ms)
 		if (ctx->calls > 0 || mproc__now_ns() >= deadline)
 			break;
 	}
-	if (r == 0 && ctx->state == MPROC__CONTEXT_ENDED)
-		r = ctx->result < 0 ? ctx->result : -ESHUTDOWN;
-	else if (r == 0)
+	if (r == 0 && ctx->state == MPROC__CONTEXT_ENDED) {
+		r = mproc__context_result(ctx);
+		r = r < 0 ? r : -ESHUTDOWN;
+	} else if (r == 0) {
 		r = ctx->calls;
+	}
 	return mproc__context_leave(ctx, r);
 }
 
@@ -203,6 +207,26 @@ mproc_context_stop(struct mproc_context *ctx)
 	mproc__context_kick(ctx);
 	errno = saved;
 	return 0;
+}
+
+int
+mproc_context_fail(struct mproc_context *ctx, int code, const char *fmt, ...)
+{
+	char text[sizeof(ctx->why)];
+	va_list ap;
+	int r;
+
+	if ((r = mproc__context_check(ctx)) < 0)
+		return r;
+	if (code >= 0)
+		code = -EINVAL;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (mproc_context_going(ctx))
+		mproc__context_set_result(ctx, code, text);
+	(void)mproc_context_stop(ctx);
+	return code;
 }
 
 bool

@@ -106,6 +106,8 @@ static void
 tell_death(struct mproc__member *m)
 {
 	const struct mproc_death *death = mproc_death(m->p);
+	bool own = m->sup.on_death != NULL;
+	mproc_death_fn *fn = own ? m->sup.on_death : m->ctx->app.on_death;
 	struct mproc__peek peek;
 
 	if (m->ended || death == NULL)
@@ -113,9 +115,9 @@ tell_death(struct mproc__member *m)
 	mproc__member_peek(m, &peek);
 	m->ended = true;
 	m->told = peek.generation;
-	if (m->sup.on_death != NULL && !is_quiet(m)) {
+	if (fn != NULL && !is_quiet(m)) {
 		m->ctx->calls++;
-		m->sup.on_death(m->p, death, m->sup.arg);
+		fn(m->p, death, own ? m->sup.arg : m->ctx->arg);
 		if (m->source.gone)
 			return;
 		mproc__member_peek(m, &peek);
@@ -212,6 +214,7 @@ new_member(struct mproc_context *ctx, struct mproc *p,
 		return r;
 	}
 	link_last(ctx, m);
+	atomic_store(&p->context, ctx);
 	*ret_m = m;
 	return 0;
 }
@@ -250,6 +253,19 @@ mproc__member_remove(struct mproc__member *m)
 	mproc__source_remove(ctx, &m->source);
 }
 
+void
+mproc__member_leave(struct mproc__member *m)
+{
+	atomic_store(&m->p->context, NULL);
+	mproc__member_remove(m);
+}
+
+struct mproc_context *
+mproc_context_of(const struct mproc *p)
+{
+	return p != NULL ? atomic_load(&p->context) : NULL;
+}
+
 int
 mproc_context_remove(struct mproc_context *ctx, struct mproc *p)
 {
@@ -261,7 +277,7 @@ mproc_context_remove(struct mproc_context *ctx, struct mproc *p)
 	if ((m = mproc__member_of(ctx, p)) == NULL)
 		return mproc__err(-ENOENT, "the process is not in context %s",
 		    ctx->name);
-	mproc__member_remove(m);
+	mproc__member_leave(m);
 	return 0;
 }
 

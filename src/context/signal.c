@@ -255,12 +255,13 @@ mproc__context_signals_done(struct mproc_context *ctx)
 static void
 on_stop_signal(struct mproc_context *ctx, int signo, void *arg)
 {
-	(void)signo;
 	(void)arg;
-	if (mproc_context_going(ctx))
+	if (mproc_context_going(ctx)) {
+		atomic_store(&ctx->stop_signal, signo);
 		(void)mproc_context_stop(ctx);
-	else
+	} else {
 		ctx->kill_next = true;
+	}
 }
 
 int
@@ -278,6 +279,12 @@ mproc_context_stop_on_signals(struct mproc_context *ctx)
 	if (r < 0 && !had)
 		(void)mproc_context_unsignal(ctx, SIGINT);
 	return r;
+}
+
+int
+mproc_context_stop_signal(const struct mproc_context *ctx)
+{
+	return ctx != NULL ? atomic_load(&ctx->stop_signal) : 0;
 }
 
 /* A program's own handlers are not for the context's thread; faults are. */

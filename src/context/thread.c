@@ -67,7 +67,7 @@ mproc_context_run_as_thread(struct mproc_context *ctx)
 	if (ctx->state == MPROC__CONTEXT_ENDED) {
 		/* stopped before it began: as a thread that is through */
 		ctx->threaded = ctx->joined = true;
-		return mproc__context_leave(ctx, 0);
+		return mproc__context_leave(ctx, mproc__context_result(ctx));
 	}
 	pthread_mutex_lock(&ctx->lock);
 	r = make_thread(ctx);
@@ -114,7 +114,7 @@ mproc_context_stop_thread(struct mproc_context *ctx, int timeout_ms)
 		return mproc__err(-ENOTCONN, "context %s was not run as a "
 		    "thread", ctx->name);
 	if (ctx->joined)
-		return ctx->result;
+		return mproc__context_result(ctx);
 	if (pthread_equal(ctx->thread, pthread_self()))
 		return mproc__err(-EDEADLK, "context %s: in a callback",
 		    ctx->name);
@@ -124,5 +124,5 @@ mproc_context_stop_thread(struct mproc_context *ctx, int timeout_ms)
 	(void)pthread_join(ctx->thread, NULL);
 	ctx->joined = true;
 	atomic_store(&ctx->owner, pthread_self());
-	return ctx->result;
+	return mproc__context_result(ctx);
 }

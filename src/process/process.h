@@ -17,6 +17,7 @@
 
 #include <pthread.h>
 #include <poll.h>
+#include <stdatomic.h>
 
 #include <mproc/process.h>
 
@@ -29,6 +30,8 @@
 #include "process/page.h"
 
 #define MPROC__LOG_RECORD_MAX	8192	/* >= MPROC__LOG_DATAGRAM_MAX */
+
+struct mproc_context;	/* of the layer's other folder: not known here */
 
 /* A thread that waits for something of a process. */
 struct mproc__waiter {
@@ -60,6 +63,7 @@ struct mproc {
 	int		*keep_fds;	/* copy; n_keep of them */
 	int		 n_keep;
 	struct mproc__buf args;		/* start arguments' body */
+	_Atomic(struct mproc_context *) context; /* what it is in; theirs */
 	struct mproc__fdset args_fds;	/* ours, duplicated */
 
 	enum mproc_status status;

@@ -34,3 +34,7 @@ endif
 check_PROGRAMS += tests/context/fail_test
 tests_context_fail_test_SOURCES = tests/context/fail_test.c
 tests_context_fail_test_LDADD = $(CONTEXT_LDADD)
+
+check_PROGRAMS += tests/context/end_test
+tests_context_end_test_SOURCES = tests/context/end_test.c
+tests_context_end_test_LDADD = $(CONTEXT_LDADD)
