@@ -1,6 +1,55 @@
-# `make bench`: never part of `make check`. One line a number, from
-# tools/mproc-bench, which measures the library and its rivals in one run.
-BENCH_FLAGS =
+# `make bench`: never part of `make check`.  The same work over mproc and over
+# its peers, one program each, measured in turns by run.py.  What a peer needs
+# and this machine lacks leaves that peer out.
+bench_peers = \
+	bench/peer_mproc \
+	bench/peer_raw \
+	bench/peer_ring \
+	bench/peer_mq \
+	bench/peer_uv
+bench_guests = \
+	bench/peer_zmq \
+	bench/peer_nng \
+	bench/peer_mpi
+EXTRA_PROGRAMS += $(bench_peers) $(bench_guests)
+CLEANFILES += $(bench_peers) $(bench_guests)
+EXTRA_DIST += %D%/peer_python.py %D%/report.py %D%/run.py
 
-bench: all
-	tools/mproc-bench/mproc-bench $(BENCH_FLAGS)
+bench_driver = %D%/peer.c %D%/peer.h \
+	tools/mproc-bench/measure.c tools/mproc-bench/measure.h
+
+bench_peer_mproc_SOURCES = $(bench_driver) %D%/peer_mproc.c \
+	%D%/peer_mproc.h %D%/peer_mproc_growth.c
+bench_peer_mproc_LDADD = libmproc.la
+bench_peer_raw_SOURCES = $(bench_driver) %D%/peer_raw.c
+bench_peer_ring_SOURCES = $(bench_driver) %D%/peer_ring.c
+bench_peer_mq_SOURCES = $(bench_driver) %D%/peer_mq.c
+bench_peer_mq_LDADD = -lrt
+bench_peer_uv_SOURCES = $(bench_driver) %D%/peer_uv.c
+bench_peer_uv_LDADD = $(UV_LIBS)
+bench_peer_zmq_SOURCES = $(bench_driver) %D%/peer_zmq.c
+bench_peer_zmq_LDADD = -lzmq
+bench_peer_nng_SOURCES = $(bench_driver) %D%/peer_nng.c
+bench_peer_nng_LDADD = -lnng
+bench_peer_mpi_SOURCES = $(bench_driver) %D%/peer_mpi.c
+bench_peer_mpi_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_FLAGS_C)
+bench_peer_mpi_LDADD = $(MPI_FLAGS_LD)
+
+# Set below; configure need not know of it.
+MPI_FLAGS_C =
+MPI_FLAGS_LD =
+
+bench-peers: all $(bench_peers)
+	@for peer in $(bench_guests); do \
+		$(MAKE) $$peer >$$peer.log 2>&1 \
+		    MPI_FLAGS_C="`pkg-config --cflags mpi-c 2>&1`" \
+		    MPI_FLAGS_LD="`pkg-config --libs mpi-c 2>&1`" || \
+		    echo "not built, see $$peer.log: $$peer"; \
+	done
+
+# BENCH_FLAGS=--quick shows that it works, not how fast.
+BENCH_FLAGS =
+bench: bench-peers
+	python3 -B $(srcdir)/bench/run.py --build . $(BENCH_FLAGS)
+
+.PHONY: bench-peers
