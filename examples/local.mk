@@ -14,7 +14,9 @@ noinst_PROGRAMS += \
 
 examples_counter_counter_SOURCES = %D%/counter/counter.c
 examples_counter_counter_LDADD = $(EXAMPLE_LDADD)
-examples_main1_main1_SOURCES = %D%/main1/main1.c
+examples_main1_main1_SOURCES = \
+	%D%/main1/main1.c %D%/main1/main1.h \
+	%D%/main1/server.c %D%/main1/worker.c
 examples_main1_main1_LDADD = $(EXAMPLE_LDADD)
 examples_ping_ping_SOURCES = %D%/ping/ping.c
 examples_ping_ping_LDADD = $(EXAMPLE_LDADD)
@@ -23,7 +25,7 @@ examples_ping2_ping2_LDADD = $(EXAMPLE_LDADD)
 examples_ping_pong_ping_pong_SOURCES = %D%/ping_pong/ping_pong.c
 examples_ping_pong_ping_pong_LDADD = $(EXAMPLE_LDADD)
 examples_privsep_privsep_SOURCES = \
-	%D%/privsep/parser.c \
+	%D%/privsep/jail.c %D%/privsep/parser.c \
 	%D%/privsep/privsep.c %D%/privsep/privsep.h
 examples_privsep_privsep_LDADD = $(EXAMPLE_LDADD)
 examples_shm1_shm1_SOURCES = %D%/shm1/shm1.c

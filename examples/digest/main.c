@@ -11,6 +11,9 @@
  * A hasher that dies costs nothing but time: what it was given is given
  * again, and it is started anew.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE	/* sched_getaffinity(2) */
+#endif
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>

@@ -8,120 +8,35 @@
  */
 #include <sys/socket.h>
 
+#include <err.h>
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#include <mproc.h>
+#include "main1.h"
 
-#define WORKERS	3
-#define NUMBERS	12
-#define ASK_MS	5
-
-MPROC_MESSAGE(worker, square, (int, n));
-MPROC_MESSAGE(worker, ready, (int64_t, result));
-MPROC_MESSAGE(server, serve, (struct mproc_fd, client));
-
-/* ------------------------------------------------------------ the worker */
-
-struct worker {
-	struct mproc_backend	base;
-};
-
-MPROC_COMMAND(worker, square);
-
-static const struct mproc_handler worker_handlers[] = {
-	MPROC_HANDLER(worker, square, "emits ready with the result"),
-};
-static const struct mproc_class worker_class =
-    MPROC_CLASS("Worker", worker, worker_handlers);
-
-static int
-c__square(struct worker *self, const struct worker_square *args,
-    struct mproc_request *req)
-{
-	(void)req;
-	return mproc_emit(&self->base, worker_ready,
-	    .result = (int64_t)args->n * args->n);
-}
-
-/* --------------------- the server: a byte asks, a byte is the next number */
-
-struct server {
-	struct mproc_backend	base;
-	unsigned char		last;
-};
-
-MPROC_COMMAND(server, serve);
-
-static const struct mproc_handler server_handlers[] = {
-	MPROC_HANDLER(server, serve, "number what the client asks for"),
-};
-static const struct mproc_class server_class =
-    MPROC_CLASS("Server", server, server_handlers);
-
-static int
-on_ask(struct mproc_backend *base, int fd, int events, void *arg)
-{
-	struct server *self = arg;
-	char asked;
-
-	(void)events;
-	if (read(fd, &asked, 1) == 1 && ++self->last > 0 &&
-	    write(fd, &self->last, 1) == 1)
-		return 0;
-	(void)mproc_unwatch(base, fd);
-	return close(fd);
-}
-
-static int
-c__serve(struct server *self, const struct server_serve *args,
-    struct mproc_request *req)
-{
-	int fd = mproc_take_fd(req, args->client);
-
-	return fd < 0 ? fd :
-	    mproc_watch(&self->base, fd, POLLIN, on_ask, self);
-}
-
-/* ----------------------------------------------------------- the program */
+enum { WORKERS = 3, NUMBERS = 12, ASK_MS = 5 };
 
 struct app {
-	struct mproc_context *ctx;
 	struct mproc	*server, *worker[WORKERS];
 	struct mproc	*idle[WORKERS];		/* the cache, a stack */
-	int		 n_idle;
-	int		 waiting[NUMBERS];	/* for a worker */
-	int		 n_waiting, asked, done;
-	int		 timer, conn;
+	int		 n_idle, asked, done;
+	int		 conn;
 	int64_t		 sum;
-	int		 failed;		/* a negative code */
 };
 
-/*
- * In a callback: what goes wrong ends the program.  At its end the server is
- * gone before the connection, and that is not wrong.
- */
 static void
-check(struct app *app, int r)
+on_ready(struct mproc *p, struct mproc_msg *msg, void *arg)
 {
-	if (r >= 0 || !mproc_context_going(app->ctx))
-		return;
-	app->failed = r;
-	(void)mproc_context_stop(app->ctx);
-}
+	const struct worker_ready *ready = mproc_args(msg, worker_ready);
+	struct app *app = arg;
 
-static int
-hand_out(struct app *app)
-{
-	int r = 0;
-
-	while (r == 0 && app->n_idle > 0 && app->n_waiting > 0)
-		r = mproc_send(app->idle[--app->n_idle], worker_square,
-		    .n = app->waiting[--app->n_waiting]);
-	return r;
+	app->sum += ready != NULL ? ready->result : 0;
+	app->idle[app->n_idle++] = p;
+	if (++app->done == NUMBERS)
+		mproc_context_stop(mproc_context_of(p));
 }
 
 static void
@@ -129,12 +44,10 @@ on_tick(struct mproc_context *ctx, void *arg)
 {
 	struct app *app = arg;
 
-	if (app->asked == NUMBERS)
-		check(app, mproc_context_timer_cancel(ctx, app->timer));
-	else if (write(app->conn, "?", 1) == 1)
-		app->asked++;
-	else
-		check(app, -EPIPE);
+	(void)ctx;
+	if (app->asked < NUMBERS && app->asked - app->done < WORKERS &&
+	    send(app->conn, "?", 1, MSG_NOSIGNAL) == 1)
+		app->asked++;		/* who is idle will get it */
 }
 
 static void
@@ -143,104 +56,63 @@ on_number(struct mproc_context *ctx, int fd, int events, void *arg)
 	struct app *app = arg;
 	unsigned char n;
 
-	(void)ctx;
 	(void)events;
-	if (read(fd, &n, 1) != 1 || app->n_waiting == NUMBERS) {
-		check(app, -EPIPE);
+	if (recv(fd, &n, 1, 0) == 1 && app->n_idle > 0 &&
+	    mproc_send(app->idle[--app->n_idle], worker_square, .n = n) == 0)
 		return;
-	}
-	app->waiting[app->n_waiting++] = n;
-	check(app, hand_out(app));
+	mproc_context_unwatch(ctx, fd);		/* also at the end */
+	mproc_context_fail(ctx, -EPIPE, "no number, or no worker for it");
 }
 
+/* The server can be reached: from now on ask it. */
 static void
-on_ready(struct mproc *p, struct mproc_msg *msg, void *arg)
+on_listening(struct mproc *p, struct mproc_msg *msg, void *arg)
 {
-	const struct worker_ready *ready = mproc_args(msg, worker_ready);
+	const struct server_listening *at = mproc_args(msg, server_listening);
+	struct mproc_context *ctx = mproc_context_of(p);
+	struct sockaddr_in to = { .sin_family = AF_INET,
+	    .sin_port = htons((uint16_t)(at != NULL ? at->port : 0)),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct app *app = arg;
 
-	if (ready == NULL) {
-		check(app, -EBADMSG);
-		return;
-	}
-	app->sum += ready->result;
-	app->idle[app->n_idle++] = p;
-	check(app, hand_out(app));
-	if (++app->done == NUMBERS)
-		check(app, mproc_context_stop(app->ctx));
+	app->conn = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (app->conn < 0 ||
+	    connect(app->conn, (struct sockaddr *)&to, sizeof(to)) < 0 ||
+	    mproc_context_watch(ctx, app->conn, POLLIN, on_number, app) < 0 ||
+	    mproc_context_timer(ctx, ASK_MS, ASK_MS, on_tick, app) < 0)
+		mproc_context_fail(ctx, -ENOTCONN, "no connection");
 }
 
+/* Of any process.  At the end all do, and then this does nothing. */
 static void
 on_death(struct mproc *p, const struct mproc_death *death, void *arg)
 {
-	struct app *app = arg;
-
-	(void)p;
 	(void)death;
-	check(app, -EPIPE);
+	(void)arg;
+	mproc_context_fail(mproc_context_of(p), -EPIPE, "%s died",
+	    mproc_name(p));
 }
 
-/* Make a process and let the context look after it. */
-static int
-add(struct app *app, const struct mproc_class *cls, struct mproc **ret_p)
-{
-	int r;
-
-	if ((r = mproc_new(cls, NULL, ret_p)) < 0 ||
-	    (r = mproc_context_add(app->ctx, *ret_p, on_ready, app)) < 0)
-		return r;
-	return mproc_context_supervise(app->ctx, *ret_p,
-	    &(struct mproc_supervision){ .on_death = on_death, .arg = app });
-}
-
-/* A connection over TCP: one end for the context, one for the server. */
-static int
-open_connection(struct app *app, int *ret_server_end)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET,
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct sockaddr *sa = (struct sockaddr *)&to;
-	socklen_t len = sizeof(to);
-	int fd, r = 0;
-
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	app->conn = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || app->conn < 0 || bind(fd, sa, len) < 0 ||
-	    listen(fd, 1) < 0 || getsockname(fd, sa, &len) < 0 ||
-	    connect(app->conn, sa, len) < 0 ||
-	    (*ret_server_end = accept4(fd, NULL, NULL, SOCK_CLOEXEC)) < 0)
-		r = -errno;
-	if (fd >= 0)
-		(void)close(fd);
-	return r;
-}
-
-/* Called by the context: what is added here is started then. */
+/* The context starts what is added here. */
 static int
 start_processes(struct mproc_context *ctx, void *arg)
 {
 	struct app *app = arg;
-	int i, fd = -1, r;
+	int i, r;
 
-	app->ctx = ctx;
 	for (i = 0; i < WORKERS; i++) {
-		if ((r = add(app, &worker_class, &app->worker[i])) < 0)
+		r = mproc_new(&worker_class, NULL, &app->worker[i]);
+		if (r < 0 || (r = mproc_context_add(ctx, app->worker[i],
+		    on_ready, app)) < 0)
 			return r;
 		app->idle[app->n_idle++] = app->worker[i];
 	}
-	if ((r = add(app, &server_class, &app->server)) < 0 ||
-	    (r = open_connection(app, &fd)) < 0)
+	if ((r = mproc_new(&server_class, NULL, &app->server)) < 0)
 		return r;
-	r = mproc_send(app->server, server_serve, .client = MPROC_FD(fd));
-	(void)close(fd);		/* the message has its own copy */
-	if (r < 0 || (r = mproc_context_watch(ctx, app->conn, POLLIN,
-	    on_number, app)) < 0)
-		return r;
-	app->timer = mproc_context_timer(ctx, ASK_MS, ASK_MS, on_tick, app);
-	return app->timer < 0 ? app->timer : 0;
+	return mproc_context_add(ctx, app->server, on_listening, app);
 }
 
-/* Called by the context at its end, when all processes have stopped. */
+/* At the end, when the context has stopped them. */
 static void
 close_all(struct mproc_context *ctx, void *arg)
 {
@@ -259,22 +131,20 @@ int
 main(int argc, char **argv)
 {
 	static const struct mproc_app hooks = { .name = "main1",
-	    .start_processes = start_processes, .close = close_all,
-	    .stop_on_signals = true };
-	struct mproc_context *ctx = NULL;
+	    .start_processes = start_processes, .on_death = on_death,
+	    .close = close_all, .stop_on_signals = true };
 	struct app app = { .conn = -1 };
-	int r;
+	struct mproc_context *ctx;
 
-	if ((r = mproc_init(argc, argv)) == 0 &&
-	    (r = mproc_context_new(&hooks, &app, &ctx)) == 0)
-		r = mproc_context_run(ctx);
-	mproc_context_free(ctx);
-	if (r < 0 || (r = app.failed) < 0)
-		(void)fprintf(stderr, "main1: %s\n", mproc_strerror(r));
-	else if (app.done < NUMBERS)
+	if (mproc_init(argc, argv) < 0 ||
+	    mproc_context_new(&hooks, &app, &ctx) < 0 ||
+	    mproc_context_run(ctx) < 0)
+		errx(1, "%s", mproc_errmsg(NULL));
+	if (mproc_context_stop_signal(ctx) != 0)
 		printf("stopped after %d squares\n", app.done);
 	else
 		printf("%d squares by %d workers, their sum is %" PRId64 "\n",
 		    app.done, WORKERS, app.sum);
-	return r < 0 || fflush(stdout) != 0;
+	mproc_context_free(ctx);
+	return 0;
 }

@@ -5,6 +5,7 @@
  * list is a struct mproc_value: any nested data, built here, printed as it
  * comes.
  */
+#include <err.h>
 #include <stdio.h>
 #include <sys/select.h>
 
@@ -17,22 +18,17 @@ struct pinger {
 	struct mproc_backend	base;
 };
 
-MPROC_COMMAND(pinger, ping);
+MPROC_COMMAND(pinger, ping)
+{
+	mproc_log(&self->base, MPROC_INFO, "got a ping, sending a pong");
+	return mproc_emit(&self->base, pinger_pong, .lis = args->lis);
+}
 
 static const struct mproc_handler pinger_handlers[] = {
 	MPROC_HANDLER(pinger, ping, "emits a pong with the same list"),
 };
 static const struct mproc_class pinger_class =
     MPROC_CLASS("Pinger", pinger, pinger_handlers);
-
-static int
-c__ping(struct pinger *self, const struct pinger_ping *args,
-    struct mproc_request *req)
-{
-	(void)req;		/* a cast: nobody waits for a reply */
-	mproc_log(&self->base, MPROC_INFO, "got a ping, sending a pong");
-	return mproc_emit(&self->base, pinger_pong, .lis = args->lis);
-}
 
 /* Build [1, 2, 3] and send it. */
 static int
@@ -59,43 +55,39 @@ send_ping(struct mproc *p)
  * for the library's own work, so mproc_recv() may have nothing: wait again.
  */
 static int
-receive(struct mproc *p)
+receive(struct mproc *p, struct mproc_msg **ret_msg)
 {
-	struct mproc_msg *msg;
-	char text[100];
-	fd_set fds;
 	int fd = mproc_fd(p), r;
+	fd_set fds;
 
 	do {
 		FD_ZERO(&fds);
 		FD_SET(fd, &fds);
-		if ((r = mproc_select(fd + 1, &fds, NULL, NULL, 2000)) <= 0)
-			return r < 0 ? r : -ETIMEDOUT;
-	} while ((r = mproc_recv(p, 0, &msg)) == 0);
-	if (r < 0)
-		return r;
-	(void)mproc_msg_print(msg, text, sizeof(text));
-	printf("got %s\n", text);
-	mproc_msg_free(msg);
-	return 0;
+		if (mproc_select(fd + 1, &fds, NULL, NULL, 2000) <= 0)
+			errx(1, "no pong came");
+	} while ((r = mproc_recv(p, 0, ret_msg)) == 0);
+	return r;
 }
 
 int
 main(int argc, char **argv)
 {
-	struct mproc *p = NULL;
-	int r;
+	struct mproc_options options = { .name = "my-process" };
+	struct mproc_msg *msg;
+	struct mproc *p;
+	char text[100];
 
-	if ((r = mproc_init(argc, argv)) < 0 ||
-	    (r = mproc_log_stderr(MPROC_INFO)) < 0 ||
-	    (r = mproc_new(&pinger_class, &(struct mproc_options){
-	    .name = "my-process" }, &p)) < 0 ||
-	    (r = mproc_start(p)) < 0 ||
-	    (r = send_ping(p)) < 0 || (r = receive(p)) < 0 ||
-	    (r = mproc_stop(p)) < 0)
-		(void)fprintf(stderr, "ping: %s: %s\n", mproc_errname(r),
-		    mproc_errmsg(p));
+	if (mproc_init(argc, argv) < 0 || mproc_log_stderr(MPROC_INFO) < 0 ||
+	    mproc_new(&pinger_class, &options, &p) < 0 ||
+	    mproc_start(p) < 0 ||
+	    send_ping(p) < 0 || receive(p, &msg) < 0)
+		errx(1, "%s", mproc_errmsg(NULL));
+	(void)mproc_msg_print(msg, text, sizeof(text));
+	printf("got %s\n", text);
+	mproc_msg_free(msg);
+	if (mproc_stop(p) < 0)
+		warnx("%s", mproc_errmsg(p));
 	mproc_free(p);
 	mproc_log_reset();
-	return r < 0 || fflush(stdout) != 0;
+	return 0;
 }

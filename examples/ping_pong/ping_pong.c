@@ -2,10 +2,12 @@
  * ping_pong.c - two processes play, the main program carries the ball.
  *
  * Backends do not know each other: what one emits the main program receives
- * in its own select() loop and forwards to the other.
+ * in its own poll() loop and forwards to the other.
  */
+#include <err.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <sys/select.h>
 
 #include <mproc.h>
 
@@ -17,7 +19,10 @@ struct player {
 	struct mproc_backend	base;
 };
 
-MPROC_COMMAND(player, ball);
+MPROC_COMMAND(player, ball)
+{
+	return mproc_emit(&self->base, player_ball, .hits = args->hits + 1);
+}
 
 static const struct mproc_handler player_handlers[] = {
 	MPROC_HANDLER(player, ball, "hit the ball back"),
@@ -25,73 +30,52 @@ static const struct mproc_handler player_handlers[] = {
 static const struct mproc_class player_class =
     MPROC_CLASS("Player", player, player_handlers);
 
-static int
-c__ball(struct player *self, const struct player_ball *args,
-    struct mproc_request *req)
-{
-	(void)req;
-	return mproc_emit(&self->base, player_ball, .hits = args->hits + 1);
-}
-
-/* 1 goes on, 0 the game is over. */
-static int
+/* What has come from one goes to the other; false: the game is over. */
+static bool
 pass(struct mproc *from, struct mproc *to)
 {
 	const struct player_ball *ball;
 	struct mproc_msg *msg;
+	bool going = true;
 	int r;
 
-	if ((r = mproc_recv(from, 0, &msg)) <= 0)
-		return r < 0 ? r : 1;	/* nothing: go on */
-	if ((ball = mproc_args(msg, player_ball)) == NULL) {
-		r = -EBADMSG;
-	} else {
+	while (going && (r = mproc_recv(from, 0, &msg)) != 0) {
+		if (r < 0 || (ball = mproc_args(msg, player_ball)) == NULL)
+			errx(1, "%s", mproc_errmsg(from));
 		printf("%s hits the ball: %d\n", mproc_name(from),
 		    ball->hits);
-		r = ball->hits == LAST ? 0 : 1;
-		if (r > 0 && mproc_forward(to, msg, NULL) < 0)
-			r = -EPIPE;
+		going = ball->hits < LAST;
+		if (going && mproc_forward(to, msg, NULL) < 0)
+			errx(1, "%s", mproc_errmsg(to));
+		mproc_msg_free(msg);
 	}
-	mproc_msg_free(msg);
-	return r;
-}
-
-static int
-play(struct mproc *a, struct mproc *b)
-{
-	int fa = mproc_fd(a), fb = mproc_fd(b), r;
-	fd_set fds;
-
-	do {
-		FD_ZERO(&fds);
-		FD_SET(fa, &fds);
-		FD_SET(fb, &fds);
-		r = mproc_select((fa > fb ? fa : fb) + 1, &fds, NULL, NULL,
-		    2000);
-		if (r <= 0)
-			return r < 0 ? r : -ETIMEDOUT;
-		r = FD_ISSET(fa, &fds) ? pass(a, b) : pass(b, a);
-	} while (r > 0);
-	return r;
+	return going;
 }
 
 int
 main(int argc, char **argv)
 {
 	static const char *const names[] = { "left", "right" };
-	struct mproc *p[2] = { NULL, NULL };
-	int i, r;
+	struct pollfd fds[2];
+	struct mproc *p[2];
+	int i;
 
-	r = mproc_init(argc, argv);
-	for (i = 0; i < 2 && r == 0; i++)
-		if ((r = mproc_new(&player_class, &(struct mproc_options){
-		    .name = names[i] }, &p[i])) == 0)
-			r = mproc_start(p[i]);
-	if (r < 0 || (r = mproc_send(p[0], player_ball, .hits = 0)) < 0 ||
-	    (r = play(p[0], p[1])) < 0 || (r = mproc_stop_all(p, 2)) < 0)
-		(void)fprintf(stderr, "ping_pong: %s: %s\n", mproc_errname(r),
-		    mproc_errmsg(NULL));
+	if (mproc_init(argc, argv) < 0)
+		errx(1, "%s", mproc_errmsg(NULL));
+	for (i = 0; i < 2; i++) {
+		if (mproc_new(&player_class, &(struct mproc_options){
+		    .name = names[i] }, &p[i]) < 0 || mproc_start(p[i]) < 0)
+			errx(1, "%s", mproc_errmsg(NULL));
+		fds[i] = (struct pollfd){ mproc_fd(p[i]), POLLIN, 0 };
+	}
+	if (mproc_send(p[0], player_ball, .hits = 0) < 0)
+		errx(1, "%s", mproc_errmsg(p[0]));
+	while (pass(p[0], p[1]) && pass(p[1], p[0]))
+		if (mproc_poll(fds, 2, 2000) <= 0)
+			errx(1, "the ball is lost");
+	if (mproc_stop_all(p, 2) < 0)
+		warnx("%s", mproc_errmsg(NULL));
 	mproc_free(p[0]);
 	mproc_free(p[1]);
-	return r < 0 || fflush(stdout) != 0;
+	return 0;
 }

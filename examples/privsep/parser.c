@@ -1,186 +1,113 @@
 /*
  * parser.c - the half of the server that reads what strangers send.
  *
- * It has no rights: when the parent is root it is the user nobody in an
- * empty root directory.  It can ask the parent for one thing, an open file.
+ * It has no rights (jail.c), and can ask the parent for one thing, an open
+ * file.  It serves one client at a time; the others wait in the listener.
  */
-#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include <errno.h>
-#include <grp.h>
 #include <poll.h>
-#include <pwd.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "privsep.h"
 
-#define MAX_CLIENTS	64
 #define MAX_FILE	8192	/* a socket buffer takes so much at once */
-#define PATIENCE_MS	10000	/* with a silent client, at most twice */
-
-struct client {
-	int		fd;		/* -1: none */
-	bool		old;		/* it was there at the last sweep */
-	uint64_t	id;
-	size_t		n;
-	char		line[MAX_NAME + 3];	/* with CR LF */
-};
+#define PATIENCE_MS	2000	/* with a client that says nothing */
 
 struct parser {
 	struct mproc_backend	base;
-	uint64_t		last_id;
-	struct client		client[MAX_CLIENTS];
+	int			listener, client, timer;
+	size_t			n;
+	char			line[MAX_NAME + 3];	/* with CR LF */
 };
 
-MPROC_COMMAND(parser, file);
+static int	on_client(struct mproc_backend *, int, int, void *);
 
-static int	parser_pre_run(struct mproc_backend *);
-
-static const struct mproc_handler parser_handlers[] = {
-	MPROC_HANDLER(parser, file, "the file that was asked for, or none"),
-};
-const struct mproc_class parser_class = MPROC_CLASS("Parser", parser,
-    parser_handlers, .pre_run = parser_pre_run);
-
-/* Say something if there is something to say, and hang up. */
-static void
-hang_up(struct parser *self, struct client *c, const char *text, size_t n)
+/* Say something, hang up, and let the next one come. */
+static int
+hang_up(struct parser *self, const char *text, size_t n)
 {
-	(void)mproc_unwatch(&self->base, c->fd);
-	if (n > 0)	/* who does not take it at once does not get it */
-		(void)send(c->fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	(void)close(c->fd);
-	*c = (struct client){ .fd = -1 };
+	(void)mproc_timer_cancel(&self->base, self->timer);
+	(void)mproc_unwatch(&self->base, self->client);
+	(void)send(self->client, text, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)close(self->client);
+	return mproc_watch(&self->base, self->listener, POLLIN, on_client,
+	    self);
+}
+
+static int
+on_patience(struct mproc_backend *base, void *arg)
+{
+	(void)base;
+	return hang_up(arg, "too slow\n", 9);
 }
 
 static int
 on_line(struct mproc_backend *base, int fd, int events, void *arg)
 {
-	struct parser *self = MPROC_SELF(parser, base);
-	struct client *c = arg;
-	ssize_t n = recv(fd, c->line + c->n, sizeof(c->line) - 1 - c->n,
-	    MSG_DONTWAIT);
-	char *end;
+	struct parser *self = arg;
+	ssize_t n = recv(fd, self->line + self->n,
+	    sizeof(self->line) - 1 - self->n, 0);
+	size_t len;
 
 	(void)events;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	if (n <= 0) {
-		hang_up(self, c, NULL, 0);
-		return 0;
-	}
-	c->n += (size_t)n;
-	c->line[c->n] = '\0';
-	if ((end = strpbrk(c->line, "\r\n")) == NULL &&
-	    c->n < sizeof(c->line) - 1)
-		return 0;		/* more will come */
-	if (end != NULL)
-		*end = '\0';
-	if (end == NULL || !valid_name(c->line)) {
-		hang_up(self, c, "bad name\n", 9);
-		return 0;
-	}
-	(void)mproc_unwatch(base, fd);
-	return mproc_emit(base, parser_want, .client = c->id,
-	    .name = c->line);
-}
-
-static int
-c__file(struct parser *self, const struct parser_file *args,
-    struct mproc_request *req)
-{
-	char text[MAX_FILE];
-	ssize_t n;
-	int i;
-
-	(void)req;
-	for (i = 0; i < MAX_CLIENTS; i++)
-		if (self->client[i].id == args->client)
-			break;
-	if (i == MAX_CLIENTS || args->client == 0)
-		return 0;		/* it did not wait */
-	n = args->file.present ? read(args->file.fd, text, sizeof(text)) : -1;
-	if (n < 0)
-		hang_up(self, &self->client[i], "no such file\n", 13);
-	else
-		hang_up(self, &self->client[i], text, (size_t)n);
-	return 0;
+	self->n += n > 0 ? (size_t)n : 0;
+	self->line[self->n] = '\0';
+	len = strcspn(self->line, "\r\n");
+	if (n > 0 && len == self->n && self->n < sizeof(self->line) - 1)
+		return 0;			/* more will come */
+	self->line[len] = '\0';
+	if (n <= 0 || !valid_name(self->line))
+		return hang_up(self, "bad name\n", 9);
+	(void)mproc_timer_cancel(base, self->timer);
+	(void)mproc_unwatch(base, fd);		/* c__file goes on */
+	return mproc_emit(base, parser_want, .name = self->line);
 }
 
 static int
 on_client(struct mproc_backend *base, int listener, int events, void *arg)
 {
-	struct parser *self = MPROC_SELF(parser, base);
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC), i;
+	struct parser *self = arg;
 
 	(void)events;
-	(void)arg;
-	for (i = 0; i < MAX_CLIENTS && self->client[i].fd >= 0; i++)
-		;
-	if (fd < 0)
-		return 0;
-	if (i == MAX_CLIENTS || mproc_watch(base, fd, POLLIN, on_line,
-	    &self->client[i]) < 0) {
-		(void)close(fd);	/* too many: others can still come */
-		return 0;
-	}
-	self->client[i] = (struct client){ .fd = fd, .id = ++self->last_id };
-	return 0;
+	self->client = accept(listener, NULL, NULL);
+	if (self->client < 0)
+		return 0;			/* it has gone already */
+	self->n = 0;
+	self->timer = mproc_timer(base, PATIENCE_MS, 0, on_patience, self);
+	(void)mproc_unwatch(base, listener);
+	return mproc_watch(base, self->client, POLLIN, on_line, self);
 }
 
-static int
-on_sweep(struct mproc_backend *base, void *arg)
+MPROC_COMMAND(parser, file)
 {
-	struct parser *self = arg;
-	struct client *c;
+	char text[MAX_FILE];
+	ssize_t n = args->file.present ?
+	    read(args->file.fd, text, sizeof(text)) : -1;
 
-	(void)base;
-	for (c = self->client; c < self->client + MAX_CLIENTS; c++) {
-		if (c->fd >= 0 && c->old)
-			hang_up(self, c, NULL, 0);
-		c->old = c->fd >= 0;
-	}
-	return 0;
-}
-
-/* An empty root directory that nobody can add to, as it is deleted. */
-static int
-enter_jail(void)
-{
-	char dir[] = "/tmp/privsep.XXXXXX";
-	const struct passwd *pw = getpwnam("nobody");
-
-	if (pw == NULL)
-		return -ENOENT;
-	if (mkdtemp(dir) == NULL || chdir(dir) < 0 || rmdir(dir) < 0 ||
-	    chroot(".") < 0 || setgroups(0, NULL) < 0 ||
-	    setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
-	    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0)
-		return -errno;
-	return setuid(0) == 0 ? -EPERM : 0;	/* there is a way back? */
+	return n < 0 ? hang_up(self, "no such file\n", 13) :
+	    hang_up(self, text, (size_t)n);
 }
 
 static int
-parser_pre_run(struct mproc_backend *base)
+start_parsing(struct mproc_backend *base)
 {
 	const struct parser_start *args = mproc_start_args(base, parser_start);
 	struct parser *self = MPROC_SELF(parser, base);
-	int i, r;
+	int r;
 
 	if (args == NULL || !args->listener.present)
-		return -EINVAL;
-	if (geteuid() == 0 && (r = enter_jail()) < 0)
-		return r;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return -errno;
-	for (i = 0; i < MAX_CLIENTS; i++)
-		self->client[i].fd = -1;
-	if ((r = mproc_watch(base, args->listener.fd, POLLIN, on_client,
-	    NULL)) < 0)
-		return r;
-	r = mproc_timer(base, PATIENCE_MS, PATIENCE_MS, on_sweep,
-	    self);
-	return r < 0 ? r : 0;
+		return mproc_backend_fail(base, -EINVAL, "no listener given");
+	if ((r = enter_jail()) < 0)
+		return mproc_backend_fail(base, r, "rights stay: %s",
+		    mproc_strerror(r));
+	self->listener = args->listener.fd;
+	return mproc_watch(base, self->listener, POLLIN, on_client, self);
 }
+
+static const struct mproc_handler parser_handlers[] = {
+	MPROC_HANDLER(parser, file, "the file that was asked for, or none"),
+};
+const struct mproc_class parser_class = MPROC_CLASS("Parser", parser,
+    parser_handlers, .pre_run = start_parsing);

@@ -11,10 +11,9 @@
 
 #define MAX_NAME	63
 
-/* client: a number that is not used again, unlike a descriptor's. */
 MPROC_MESSAGE(parser, start, (struct mproc_fd, listener));
-MPROC_MESSAGE(parser, want, (uint64_t, client), (const char *, name));
-MPROC_MESSAGE(parser, file, (uint64_t, client), (struct mproc_fd, file));
+MPROC_MESSAGE(parser, want, (const char *, name));	/* for the client */
+MPROC_MESSAGE(parser, file, (struct mproc_fd, file));	/* or none */
 
 extern const struct mproc_class parser_class;
 
@@ -27,5 +26,8 @@ valid_name(const char *name)
 
 	return n > 0 && n <= MAX_NAME && name[n] == '\0';
 }
+
+/* 0, or a negative errno: it has rights still. */
+int	enter_jail(void);
 
 #endif

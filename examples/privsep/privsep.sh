@@ -23,7 +23,7 @@ mkdir "$dir/plan"
 echo 'all is well' >"$dir/plan/alice"
 chmod 600 "$dir/plan/alice"
 mkfifo "$dir/port"
-"$program" "$dir/plan" >"$dir/port" 2>"$dir/errors" &
+"$program" 0 "$dir/plan" >"$dir/port" 2>"$dir/errors" &
 server=$!
 read -r -t 10 _ port <"$dir/port"
 

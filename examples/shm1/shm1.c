@@ -5,6 +5,7 @@
  * only short messages do.  There is no name for the memory, so nothing can
  * be left behind, however the processes end.
  */
+#include <err.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,7 +22,16 @@ struct viewer {
 	struct mproc_shm	*frame;
 };
 
-MPROC_COMMAND(viewer, look);
+MPROC_COMMAND(viewer, look)
+{
+	const unsigned char *pixel = mproc_shm_data(self->frame);
+	size_t i, n = mproc_shm_size(self->frame);
+	double sum = 0;
+
+	for (i = 0; i < n; i++)
+		sum += pixel[i];
+	return mproc_reply(req, viewer_seen, .mean = sum / (double)n);
+}
 
 static const struct mproc_handler viewer_handlers[] = {
 	MPROC_HANDLER(viewer, look, "how bright is the frame?",
@@ -50,54 +60,37 @@ close_frame(struct mproc_backend *base)
 static const struct mproc_class viewer_class = MPROC_CLASS("Viewer", viewer,
     viewer_handlers, .pre_run = open_frame, .post_run = close_frame);
 
-static int
-c__look(struct viewer *self, const struct viewer_look *args,
-    struct mproc_request *req)
-{
-	const unsigned char *pixel = mproc_shm_data(self->frame);
-	size_t i, n = mproc_shm_size(self->frame);
-	double sum = 0;
-
-	(void)args;
-	for (i = 0; i < n; i++)
-		sum += pixel[i];
-	return mproc_reply(req, viewer_seen, .mean = sum / (double)n);
-}
-
 /* Paint a frame; nobody reads it before the call, nor writes during it. */
-static int
+static void
 show(struct mproc *p, struct mproc_shm *frame, int brightness)
 {
 	const struct viewer_seen *seen;
 	struct mproc_msg *reply;
-	int r;
 
 	memset(mproc_shm_data(frame), brightness, mproc_shm_size(frame));
-	if ((r = mproc_call(p, 1000, &reply, viewer_look)) < 0)
-		return r;
-	if ((seen = mproc_args(reply, viewer_seen)) != NULL)
-		printf("painted %d, seen %.1f\n", brightness, seen->mean);
+	if (mproc_call(p, 1000, &reply, viewer_look) < 0 ||
+	    (seen = mproc_args(reply, viewer_seen)) == NULL)
+		errx(1, "%s", mproc_errmsg(p));
+	printf("painted %d, seen %.1f\n", brightness, seen->mean);
 	mproc_msg_free(reply);
-	return seen != NULL ? 0 : -EBADMSG;
 }
 
 int
 main(int argc, char **argv)
 {
-	struct mproc_shm *frame = NULL;
-	struct mproc *p = NULL;
-	int r;
+	struct mproc_shm *frame;
+	struct mproc *p;
 
-	if ((r = mproc_init(argc, argv)) < 0 ||
-	    (r = mproc_shm_new(WIDTH * HEIGHT, NULL, &frame)) < 0 ||
-	    (r = mproc_new(&viewer_class, &(struct mproc_options){
+	if (mproc_init(argc, argv) < 0 ||
+	    mproc_shm_new(WIDTH * HEIGHT, NULL, &frame) < 0 ||
+	    mproc_new(&viewer_class, &(struct mproc_options){
 	    .args = MPROC_PACK(viewer_start,
-	    .frame = MPROC_FD(mproc_shm_fd(frame))) }, &p)) < 0 ||
-	    (r = mproc_start(p)) < 0 ||
-	    (r = show(p, frame, 0)) < 0 || (r = show(p, frame, 200)) < 0)
-		(void)fprintf(stderr, "shm1: %s: %s\n", mproc_errname(r),
-		    mproc_errmsg(p));
+	    .frame = MPROC_FD(mproc_shm_fd(frame))) }, &p) < 0 ||
+	    mproc_start(p) < 0)
+		errx(1, "%s", mproc_errmsg(NULL));
+	show(p, frame, 0);
+	show(p, frame, 200);
 	mproc_free(p);
 	mproc_shm_free(frame);
-	return r < 0 || fflush(stdout) != 0;
+	return 0;
 }

@@ -4,6 +4,7 @@
  * Each step is a call: when it returns, the other side is done, so that both
  * processes may use the memory without a lock, in turns.
  */
+#include <err.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,21 +23,7 @@ struct matrix {
 	size_t			 n;	/* elements */
 };
 
-MPROC_COMMAND(matrix, create);
-MPROC_COMMAND(matrix, fill);
-MPROC_COMMAND(matrix, close);
-
-static const struct mproc_handler matrix_handlers[] = {
-	MPROC_HANDLER(matrix, create, "open memory for rows x cols doubles"),
-	MPROC_HANDLER(matrix, fill, "set all elements"),
-	MPROC_HANDLER(matrix, close, "give the memory back"),
-};
-static const struct mproc_class matrix_class =
-    MPROC_CLASS("Matrix", matrix, matrix_handlers);
-
-static int
-c__create(struct matrix *self, const struct matrix_create *args,
-    struct mproc_request *req)
+MPROC_COMMAND(matrix, create)
 {
 	if (!args->memory.present || args->rows < 1 || args->cols < 1)
 		return mproc_fail(req, -EINVAL, "no memory, or no size");
@@ -45,9 +32,7 @@ c__create(struct matrix *self, const struct matrix_create *args,
 	return mproc_shm_from_fd(args->memory.fd, NULL, &self->shm);
 }
 
-static int
-c__fill(struct matrix *self, const struct matrix_fill *args,
-    struct mproc_request *req)
+MPROC_COMMAND(matrix, fill)
 {
 	double *data = mproc_shm_data(self->shm);
 	size_t i;
@@ -59,16 +44,20 @@ c__fill(struct matrix *self, const struct matrix_fill *args,
 	return 0;			/* no reply: an empty one is sent */
 }
 
-static int
-c__close(struct matrix *self, const struct matrix_close *args,
-    struct mproc_request *req)
+MPROC_COMMAND(matrix, close)
 {
-	(void)args;
-	(void)req;
 	self->n = 0;
 	self->shm = mproc_shm_free(self->shm);
 	return 0;
 }
+
+static const struct mproc_handler matrix_handlers[] = {
+	MPROC_HANDLER(matrix, create, "open memory for rows x cols doubles"),
+	MPROC_HANDLER(matrix, fill, "set all elements"),
+	MPROC_HANDLER(matrix, close, "give the memory back"),
+};
+static const struct mproc_class matrix_class =
+    MPROC_CLASS("Matrix", matrix, matrix_handlers);
 
 /* The same value everywhere, or -1. */
 static double
@@ -80,35 +69,25 @@ look(const struct mproc_shm *shm)
 	return memcmp(data, data + 1, n) == 0 ? data[0] : -1;
 }
 
-static int
-use(struct mproc *p, struct mproc_shm *shm)
-{
-	int r;
-
-	printf("main sees %.0f\n", look(shm));
-	if ((r = mproc_call(p, 1000, NULL, matrix_create, .rows = ROWS,
-	    .cols = COLS, .memory = MPROC_FD(mproc_shm_fd(shm)))) < 0 ||
-	    (r = mproc_call(p, 1000, NULL, matrix_fill, .value = 3)) < 0)
-		return r;
-	printf("main sees %.0f\n", look(shm));
-	return mproc_call(p, 1000, NULL, matrix_close);
-}
-
 int
 main(int argc, char **argv)
 {
-	struct mproc_shm *shm = NULL;
-	struct mproc *p = NULL;
-	int r;
+	struct mproc_shm *shm;
+	struct mproc *p;
 
-	if ((r = mproc_init(argc, argv)) < 0 ||
-	    (r = mproc_new(&matrix_class, NULL, &p)) < 0 ||
-	    (r = mproc_start(p)) < 0 ||
-	    (r = mproc_shm_new(ROWS * COLS * sizeof(double), NULL,
-	    &shm)) < 0 || (r = use(p, shm)) < 0)
-		(void)fprintf(stderr, "shm2: %s: %s\n", mproc_errname(r),
-		    mproc_errmsg(p));
+	if (mproc_init(argc, argv) < 0 ||
+	    mproc_new(&matrix_class, NULL, &p) < 0 || mproc_start(p) < 0 ||
+	    mproc_shm_new(ROWS * COLS * sizeof(double), NULL, &shm) < 0)
+		errx(1, "%s", mproc_errmsg(NULL));
+	printf("main sees %.0f\n", look(shm));
+	if (mproc_call(p, 1000, NULL, matrix_create, .rows = ROWS,
+	    .cols = COLS, .memory = MPROC_FD(mproc_shm_fd(shm))) < 0 ||
+	    mproc_call(p, 1000, NULL, matrix_fill, .value = 3) < 0)
+		errx(1, "%s", mproc_errmsg(p));
+	printf("main sees %.0f\n", look(shm));
+	if (mproc_call(p, 1000, NULL, matrix_close) < 0)
+		errx(1, "%s", mproc_errmsg(p));
 	mproc_free(p);
 	mproc_shm_free(shm);
-	return r < 0 || fflush(stdout) != 0;
+	return 0;
 }

@@ -1,4 +1,5 @@
 check_scripts = \
+	%D%/examples.sh \
 	%D%/headers.sh \
 	%D%/layers.sh \
 	%D%/man.sh \
