@@ -2,6 +2,7 @@
 # its peers, one program each, measured in turns by run.py.  What a peer needs
 # and this machine lacks leaves that peer out.
 bench_peers = \
+	bench/codec \
 	bench/peer_mproc \
 	bench/peer_raw \
 	bench/peer_ring \
@@ -12,12 +13,16 @@ bench_guests = \
 	bench/peer_nng \
 	bench/peer_mpi
 EXTRA_PROGRAMS += $(bench_peers) $(bench_guests)
-CLEANFILES += $(bench_peers) $(bench_guests)
+CLEANFILES += $(bench_peers) $(bench_guests) \
+	bench/*.log bench/results.tsv bench/bench.md bench/bench.svg
 EXTRA_DIST += %D%/peer_python.py %D%/report.py %D%/run.py
 
 bench_driver = %D%/peer.c %D%/peer.h \
 	tools/mproc-bench/measure.c tools/mproc-bench/measure.h
 
+bench_codec_SOURCES = %D%/codec.c \
+	tools/mproc-bench/measure.c tools/mproc-bench/measure.h
+bench_codec_LDADD = libmproc-internal.la
 bench_peer_mproc_SOURCES = $(bench_driver) %D%/peer_mproc.c \
 	%D%/peer_mproc.h %D%/peer_mproc_growth.c
 bench_peer_mproc_LDADD = libmproc.la

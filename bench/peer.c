@@ -30,12 +30,12 @@ peer_fault(const char *what, int code)
 }
 
 int
-peer_alone(void)
+peer_processors(void)
 {
 	cpu_set_t set;
 
-	return sched_getaffinity(0, sizeof(set), &set) == 0 &&
-	    CPU_COUNT(&set) < 2;
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ?
+	    CPU_COUNT(&set) : 1;
 }
 
 void

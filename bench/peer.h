@@ -74,8 +74,8 @@ int	peer_main(int argc, char **argv, const struct peer *transport);
 size_t	peer_size(const char *work, long param);
 /* Complain on standard error; returns code. */
 int	peer_fault(const char *what, int code);
-/* Can it spin?  Not when this process has one processor only. */
-int	peer_alone(void);
+/* How many this process may run on. */
+int	peer_processors(void);
 
 /*
  * struct peer_stream - a backend's view of a byte stream: messages of size

@@ -6,7 +6,7 @@
  *
  * Fast settings: 1 MiB; published every 16 messages or 16 KiB, and before
  * waiting; a waiter spins for some 40 us, yields once, then sleeps on an
- * eventfd; it does not spin when there is one processor only.
+ * eventfd; it does not spin when there are more processes than processors.
  */
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -179,7 +179,7 @@ open_all(int n, size_t size)
 	struct ring *ring;
 	int i;
 
-	spins = peer_alone() ? 0 : SPINS;
+	spins = peer_processors() > n ? SPINS : 0;
 	message_size = size;
 	for (; n_ends < n; n_ends++) {
 		ring = mmap(NULL, 2 * sizeof(*ring), PROT_READ | PROT_WRITE,

@@ -50,11 +50,12 @@ def table(title, keys, peers, works, medians):
 
 
 def growth_table(peers, works, medians):
-    lines = ["### Growth", "", "Nanoseconds a message of 64 bytes.", "",
+    lines = ["### Growth", "", "Nanoseconds a message: of 64 bytes; alone, "
+             "without a transport, of two fields.", "",
              "| | 1 | 10 | 100 | 1,000 | 10^4 | 10^5 | 10^6 |",
              "| --- |" + " ---: |" * 7]
     sizes = [10 ** e for e in range(7)]
-    for what in ("handlers", "processes", "backlog"):
+    for what in ("handlers", "processes", "backlog", "encode", "decode"):
         for peer in peers:
             cells = [medians.get((peer.key, "%s-%d" % (what, n)))
                      for n in sizes]
@@ -151,6 +152,15 @@ class Targets:
             self.times("one way, 1 MiB, socket: at least 2x " + name, socket,
                        g(peer, "oneway-1M"), 2)
 
+    def codec(self):
+        for rows in ("1", "1000"):
+            of = "a class of %s handlers" % format(int(rows), ",")
+            self.at_most("encode a small message, %s: at most 10 ns" % of,
+                         self.get("codec", "encode-" + rows), 10, "ns")
+            self.at_most("scan, decode, check, dispatch a small message, %s: "
+                         "at most 25 ns" % of,
+                         self.get("codec", "decode-" + rows), 25, "ns")
+
     def processes(self):
         g = self.get
         self.times("start-ping-stop by fork: at least 0.85x the raw fork",
@@ -182,6 +192,7 @@ class Targets:
     def lines(self):
         self.round_trips()
         self.one_way()
+        self.codec()
         self.processes()
         self.growth()
         return (["### Targets", "", "| target | measured | met |",
@@ -200,7 +211,7 @@ def chart(path, peers, medians):
               "background rgb 'white'", "set output '%s'" % path,
               "set multiplot layout 1,3", "set style fill solid 0.85",
               "set boxwidth 0.7", "set logscale y", "unset key",
-              "set xtics rotate by -40 nomirror", "set grid ytics",
+              "set xtics rotate by 45 right nomirror", "set grid ytics",
               "set bmargin 9", "set rmargin 7"]
     for work, title in CHARTS:
         rows = [(p, medians[p.key, work]) for p in peers
@@ -213,7 +224,8 @@ def chart(path, peers, medians):
                    "plot '-' using 1:2:3:xtic(4) with boxes lc rgb variable"]
         for i, (peer, value) in enumerate(rows):
             colour = 0x1b6ca8 if peer.title.startswith("mproc") else 0xa0a0a0
-            script.append('%d %g %d "%s"' % (i, value, colour, peer.title))
+            script.append('%d %g %d "%s"' % (i, value, colour,
+                                             peer.title.split(" multi")[0]))
         script.append("e")
     if shutil.which("gnuplot") is None:
         return "no chart: gnuplot is not installed"

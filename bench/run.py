@@ -51,6 +51,7 @@ class Work:
 SMALL = ("oneway-64", "oneway-4K")
 ONEWAY = SMALL + ("oneway-64K", "oneway-1M", "oneway-16M")
 START = ("start-0", "start-256")
+CODEC = ("encode-1", "encode-1000", "decode-1", "decode-1000")
 
 PEERS = [
     Peer("ring", "mproc, ring", "peer_mproc", "ring", without=START),
@@ -62,6 +63,7 @@ PEERS = [
     Peer("forkserver", "mproc, by fork server", "peer_mproc", "forkserver",
          only=START),
     Peer("fork", "mproc, by fork", "peer_mproc", "fork", only=START),
+    Peer("codec", "mproc, codec alone", "codec", only=CODEC),
     Peer("bare", "bare ring", "peer_ring"),
     Peer("raw", "raw socketpair", "peer_raw"),
     Peer("rawbatch", "raw socketpair, batched", "peer_raw", "batched",
@@ -92,7 +94,8 @@ WORKS = [
     Work("start-0", "start-ping-stop", "/s", "start 0"),
     Work("start-256", "same, 256 MiB parent", "/s", "start 256"),
     Work("memory", "idle backend, PSS", "KiB", "memory 20", less=True),
-]
+] + [Work(key, key.split("-")[0], "ns", key.replace("-", " "), less=True,
+          only=("codec",)) for key in CODEC]
 
 
 def growth(quick):
@@ -229,7 +232,7 @@ class Bench:
         for number in range(args.rounds):
             known = {}
             for work in works:
-                if work.only and number >= 3:
+                if number >= 3 and work.only and "codec" not in work.only:
                     continue    # what grows takes long: three rounds
                 if sys.stderr.isatty():
                     sys.stderr.write("\r\033[Kround %d of %d: %s" % (

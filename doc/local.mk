@@ -17,6 +17,8 @@ dist_man_MANS += \
 # The other documents, installed beside the README.
 dist_doc_DATA += \
 	%D%/architecture.md \
+	%D%/bench.md \
+	%D%/bench.svg \
 	%D%/coming-from.md \
 	%D%/errors.md \
 	%D%/performance.md \
