@@ -90,7 +90,8 @@ uint64_t mproc_request_id(const struct mproc_request *req);
 bool mproc_request_is_call(const struct mproc_request *req);
 /*
  * The message as it came, for mproc_forward(), printing, untyped reading;
- * new: mproc_msg_free().  -EALREADY after the handler has returned, -ENOMEM.
+ * new: mproc_msg_free(), with descriptors of its own, except those that were
+ * taken.  -EALREADY after the handler has returned, -ENOMEM, -EMFILE.
  */
 int mproc_request_msg(struct mproc_request *req, struct mproc_msg **ret_msg);
 /* Milliseconds that the caller still waits, -1: no limit. */

@@ -66,7 +66,7 @@ mproc__msg_copy(const uint8_t *body, size_t size, const int *fds, int n_fds,
 {
 	struct mproc__envelope env;
 	struct mproc_msg *msg;
-	int r;
+	int i, r;
 
 	/* the envelope is only read; its pointers are not const for decode */
 	if ((r = mproc__envelope_read((uint8_t *)(uintptr_t)body, size,
@@ -84,6 +84,9 @@ mproc__msg_copy(const uint8_t *body, size_t size, const int *fds, int n_fds,
 	if (n_fds > 0)
 		memcpy(msg->fds, fds, (size_t)n_fds * sizeof(int));
 	msg->used = (uint16_t)((1U << n_fds) - 1);
+	for (i = 0; i < n_fds; i++)
+		if (fds[i] < 0)
+			msg->taken |= (uint16_t)(1 << i);
 	msg->kind = (uint8_t)env.kind;
 	msg->id = env.id;
 	msg->body_size = size;

@@ -319,8 +319,11 @@ mproc_request_msg(struct mproc_request *req, struct mproc_msg **ret_msg)
 		    req->command);
 	if (req->msg != NULL)	/* in on_unknown: it has the descriptors */
 		return mproc_msg_dup(req->msg, ret_msg);
-	for (i = 0; i < req->n_fds && r >= 0; i++, n++)
-		r = fds[n] = mproc__dup(req->fds[i]);
+	for (i = 0; i < req->n_fds && r >= 0; i++, n++) {
+		fds[n] = -1;	/* was taken */
+		if (req->fds[i] >= 0)
+			r = fds[n] = mproc__dup(req->fds[i]);
+	}
 	if (r >= 0) {
 		if (req->poke != NULL)
 			mproc__poke_undo(req->poke);

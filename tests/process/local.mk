@@ -36,6 +36,10 @@ tests_process_guest_test_LDADD = $(PROBE_LDADD)
 tests_process_run_test_SOURCES = tests/process/run_test.c
 tests_process_run_test_LDADD = $(PROBE_LDADD)
 
+check_PROGRAMS += tests/process/fd_test
+tests_process_fd_test_SOURCES = tests/process/fd_test.c
+tests_process_fd_test_LDADD = $(PROBE_LDADD)
+
 check_PROGRAMS += tests/process/stall_test
 tests_process_stall_test_SOURCES = tests/process/stall_test.c
 tests_process_stall_test_LDADD = $(PROBE_LDADD)

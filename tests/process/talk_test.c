@@ -348,40 +348,6 @@ expired_calls_are_not_handled(void **state)
 }
 
 static void
-descriptors_travel_both_ways(void **state)
-{
-	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
-	const struct probe_opened *t;
-	struct mproc_msg *reply;
-	char text[8] = "";
-	int fds[2], take, fd;
-
-	for (take = 0; take < 2; take++) {
-		assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-		assert_int_equal(write(fds[1], "hello", 5), 5);
-		assert_int_equal(mproc_call(p, SOON, &reply, probe_open,
-		    .fd = MPROC_FD(fds[0]), .take = take), 0);
-		t = mproc_args(reply, probe_opened);
-		assert_non_null(t);
-		assert_string_equal(t->text, "hello");
-		assert_true(t->fd.present);
-		fd = mproc_take_fd(reply, t->fd);
-		assert_true(fd >= 0);
-		mproc_msg_free(reply);
-		assert_int_equal(write(fds[1], "again", 5), 5);
-		assert_int_equal(read(fd, text, 5), 5);
-		assert_string_equal(text, "again");
-		close(fd);
-		close(fds[0]);
-		close(fds[1]);
-	}
-	assert_int_equal(mproc_call(p, SOON, NULL, probe_open), -EBADF);
-	assert_int_equal(mproc_send(p, probe_open, .fd = MPROC_FD(9999)),
-	    -EBADF);
-	fix_finish(p);
-}
-
-static void
 untyped_messages_pass(void **state)
 {
 	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
@@ -434,34 +400,6 @@ a_large_payload_goes_both_ways(void **state)
 	assert_int_equal(mproc_send(p, probe_echo, .data = { data,
 	    41 << 20 }), -EMSGSIZE);
 	free(data);
-	fix_finish(p);
-}
-
-static void
-vk18_watches_and_messages_take_turns(void **state)
-{
-	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
-	const struct probe_watched *t;
-	struct mproc_msg *msg;
-	int64_t i, count;
-	int fds[2];
-
-	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-	assert_int_equal(mproc_send(p, probe_watch, .fd = MPROC_FD(fds[0])),
-	    0);
-	close(fds[0]);
-	for (i = 1; i <= 10000; i++) {
-		assert_int_equal(write(fds[1], "x", 1), 1);
-		assert_int_equal(mproc_send(p, probe_note, .n = i), 0);
-	}
-	close(fds[1]);
-	assert_int_equal(mproc_recv(p, SOON, &msg), 1);
-	t = mproc_args(msg, probe_watched);
-	assert_non_null(t);
-	assert_int_equal(t->bytes, 10000);
-	mproc_msg_free(msg);
-	(void)fix_summed(p, &count);
-	assert_int_equal(count, 10000);
 	fix_finish(p);
 }
 
@@ -627,10 +565,8 @@ main(int argc, char **argv)
 		FIX_ALL(futures_end_when_their_process_is_freed),
 		FIX_ALL(replies_are_checked),
 		FIX_ALL(expired_calls_are_not_handled),
-		FIX_ALL(descriptors_travel_both_ways),
 		FIX_ALL(untyped_messages_pass),
 		FIX_ALL(a_large_payload_goes_both_ways),
-		FIX_ALL(vk18_watches_and_messages_take_turns),
 		FIX_ALL(vk35_a_timer_fires),
 		FIX_ALL(ping_overtakes_messages),
 		FIX_ALL(going_answers_pings),
