@@ -3,6 +3,7 @@
  * and started again; what each function answers in each of them.
  */
 #include <sys/select.h>
+#include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -416,19 +417,110 @@ use_anothers(void)
 	CHECK(mproc_free(others) == NULL);	/* without stopping it */
 }
 
+/* Forked at any moment of its life, also when a lock of it is held. */
+static void
+free_anothers(void)
+{
+	struct mproc_msg *msg;
+
+	CHECK(mproc_recv(others, -1, &msg) == -ECHILD);
+	CHECK(mproc_free(others) == NULL);
+}
+
 static void
 a_fork_cannot_use_its_parents(void **state)
 {
 	struct mproc_future *f;
 
-	others = fix_start(state, (struct mproc_options){ .name = "mine" });
+	others = fix_new(&probe_class, (struct mproc_options){
+	    .launch = fix_placement(state), .name = "mine" });
+	fix_in_fork(free_anothers);
+	assert_int_equal(mproc_start(others), 0);
 	assert_int_equal(mproc_ask(others, SOON, &f, probe_hold), 0);
+	assert_int_equal(mproc_call(others, SOON, NULL, probe_emit,
+	    .count = 10), 0);
 	fix_in_fork(use_anothers);
 	/* and it lives on */
 	assert_int_equal(mproc_call(others, SOON, NULL, probe_release), 0);
 	assert_int_equal(mproc_future_result(f), 0);
 	mproc_future_free(f);
+	assert_int_equal(mproc_stop(others), 0);
+	fix_in_fork(free_anothers);
+	assert_int_equal(mproc_start(others), 0);
 	fix_finish(others);
+}
+
+struct talker {
+	struct mproc	*p;
+	_Atomic bool	 enough;
+	int		 bad;
+};
+
+static void *
+talk(void *arg)
+{
+	struct talker *t = arg;
+
+	while (!t->enough)
+		t->bad += mproc_call(t->p, SOON, NULL, probe_echo) != 0;
+	return NULL;
+}
+
+/*
+ * The backend is a thread, and others talk to it: their locks are held, now
+ * here, now there, when the host forks, and in the fork for ever.
+ */
+static void
+a_fork_amid_threads_hangs_nowhere(void **state)
+{
+	struct talker t = { .p = NULL };
+	pthread_t threads[3];
+	int i;
+
+	t.p = others = fix_start(state, (struct mproc_options){
+	    .name = "amid" });
+	for (i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, talk, &t),
+		    0);
+	for (i = 0; i < 100 / fix_slow(); i++)
+		fix_in_fork(free_anothers);
+	t.enough = true;
+	for (i = 0; i < 3; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_int_equal(t.bad, 0);
+	fix_finish(t.p);
+}
+
+/* A fork that stays has copies of both ends, of what it must not end. */
+static void
+the_end_is_seen_though_a_fork_lives_on(void **state)
+{
+	struct mproc *p = fix_start(state, (struct mproc_options){
+	    .name = "ended" });
+	int hold[2], status, i;
+	int64_t since;
+	pid_t pid;
+	char c;
+
+	assert_int_equal(pipe(hold), 0);
+	if ((pid = fork()) == 0) {
+		close(hold[1]);
+		_exit(read(hold[0], &c, 1) != 0);	/* till we close it */
+	}
+	assert_true(pid > 0);
+	close(hold[0]);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(mproc_call(p, SOON, NULL, probe_echo), 0);
+		since = test_now_ms();
+		assert_int_equal(mproc_stop(p), 0);
+		assert_true(test_now_ms() - since < 1000 * fix_slow());
+		assert_int_equal(fix_dead(p)->exit_code, 0);
+		assert_int_equal(mproc_start(p), 0);
+	}
+	fix_finish(p);
+	close(hold[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 static void
@@ -464,7 +556,9 @@ main(int argc, char **argv)
 		FIX_ALL(vk11_sends_in_every_state),
 		FIX_ALL(vk20_ping),
 		FIX_ALL(vk23_waiting_twice_says_the_same),
-		FIX_PROCESSES(a_fork_cannot_use_its_parents),
+		FIX_ALL(a_fork_cannot_use_its_parents),
+		FIX_ALL(a_fork_amid_threads_hangs_nowhere),
+		FIX_ALL(the_end_is_seen_though_a_fork_lives_on),
 		cmocka_unit_test(vk73_version),
 	};
 

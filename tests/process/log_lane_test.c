@@ -334,6 +334,85 @@ a_sink_may_use_the_process(void **state)
 	mproc_free(p);
 }
 
+/*
+ * All that a sink may want of its process: receive, ask, send, wait.  A
+ * round of the library is under way further up the same stack.
+ */
+struct deep {
+	struct mproc	*p;
+	_Atomic int	 records, received, bad;
+};
+
+static void
+use_all_of_it(const struct mproc_log_record *rec, void *arg)
+{
+	struct deep *d = arg;
+	struct mproc_future *f;
+	struct mproc_stats s;
+	struct mproc_msg *msg;
+
+	if (strcmp(rec->text, "deep") != 0)
+		return;
+	d->records++;
+	d->bad += mproc_stats(d->p, &s) != 0 || s.logs == 0;
+	d->bad += mproc_send(d->p, probe_emit, .count = 1) != 0;
+	d->bad += mproc_ping(d->p, SOON) != 0;
+	d->bad += mproc_call(d->p, SOON, NULL, probe_echo) != 0;
+	d->bad += mproc_ask(d->p, SOON, &f, probe_echo) != 0 ||
+	    mproc_future_wait(f, SOON) != 0 || mproc_future_result(f) != 0;
+	mproc_future_free(f);
+	/* the call came after it: what was emitted is here, or was taken */
+	while (mproc_recv(d->p, 0, &msg) == 1) {
+		d->received++;
+		mproc_msg_free(msg);
+	}
+}
+
+static void *
+receive_items(void *arg)
+{
+	struct deep *d = arg;
+	struct mproc_msg *msg;
+
+	while (mproc_recv(d->p, SOON, &msg) == 1) {
+		d->received++;
+		mproc_msg_free(msg);
+	}
+	return NULL;
+}
+
+#define DEEP	200
+
+static void
+a_sink_may_wait_for_the_process(void **state)
+{
+	struct deep d = { .records = 0 };
+	struct mproc_sink sink = mproc_sink_callback(MPROC_DEBUG,
+	    use_all_of_it, &d);
+	int i, rounds = DEEP / fix_slow();
+	pthread_t thread;
+
+	assert_int_equal(mproc_log_add_sink("", &sink, NULL), 0);
+	d.p = fix_start(state, (struct mproc_options){ .name = "deep" });
+	/* alone, then with another thread that leads, or waits, at any time */
+	for (i = 0; i < 2 * rounds; i++) {
+		if (i == rounds)
+			assert_int_equal(pthread_create(&thread, NULL,
+			    receive_items, &d), 0);
+		assert_int_equal(mproc_call(d.p, SOON, NULL, probe_say,
+		    .level = MPROC_INFO, .text = "deep"), 0);
+	}
+	/* none is on its way when the stop begins to refuse what it sends */
+	for (i = 0; d.received < 2 * rounds && i < SOON; i++)
+		assert_int_equal(mproc_ping(d.p, SOON), 0);
+	assert_int_equal(mproc_stop(d.p), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(d.bad, 0);
+	assert_int_equal(d.records, 2 * rounds);
+	assert_int_equal(d.received, 2 * rounds);
+	fix_finish(d.p);
+}
+
 /* No sink at all: received, counted, thrown away. */
 static void
 without_a_sink_nothing_happens(void **state)
@@ -378,6 +457,9 @@ main(int argc, char **argv)
 		KEPT_PROCESSES(a_full_lane_waits_a_little),
 		BARE(a_sink_may_use_the_process, 0, "forkserver"),
 		BARE(a_sink_may_use_the_process, 3, "thread"),
+		BARE(a_sink_may_wait_for_the_process, 0, "forkserver"),
+		BARE(a_sink_may_wait_for_the_process, 1, "fork"),
+		BARE(a_sink_may_wait_for_the_process, 3, "thread"),
 		BARE(without_a_sink_nothing_happens, 0, "forkserver"),
 	};
 	const struct rlimit none = { 0, 0 };
