@@ -4,7 +4,7 @@
  * Nothing is framed, checked, encoded or supervised, and each side believes
  * what the other writes.
  *
- * Fast settings: 1 MiB; published every 16 messages or 16 KiB, and before
+ * Fast settings: 4 MiB; published every 16 messages or 16 KiB, and before
  * waiting; a waiter spins for some 40 us, yields once, then sleeps on an
  * eventfd; it does not spin when there are more processes than processors.
  */
@@ -21,7 +21,7 @@
 
 #include "peer.h"
 
-#define RING		(1 << 20)
+#define RING		(4 << 20)
 #define CHUNK		(16 << 10)
 #define BATCH		16
 #define SPINS		2000
