@@ -50,8 +50,7 @@ enum mproc_launch {
 enum mproc_channel_kind {
 	MPROC_CHANNEL_DEFAULT,	/* the library's choice: a socketpair */
 	MPROC_SOCKET,
-	MPROC_RING		/* shared memory: -EOPNOTSUPP, this version
-				 * has no such channel */
+	MPROC_RING		/* shared memory; a socketpair rings for it */
 };
 
 /* What happens to a message for which the mailbox has no room. */
@@ -102,6 +101,12 @@ enum mproc_sigint {
  * @capture_output   the backend's stdout and stderr come line by line as log
  *                   records of logger CLASS.NAME.stdout (INFO) and
  *                   CLASS.NAME.stderr (WARNING); two more descriptors
+ * @ring_bytes       MPROC_RING: size of the ring, each way, a power of two;
+ *                   default 4 MiB; a larger message goes through in pieces
+ * @spin_us          MPROC_RING: how long a side that waits looks at the ring
+ *                   before it sleeps, in microseconds; default 20, -1 never.
+ *                   It learns whether that is worth it, and does not where
+ *                   there is one processor
  */
 struct mproc_options {
 	const char		*name;
@@ -124,6 +129,8 @@ struct mproc_options {
 	enum mproc_level	 log_level;
 	int			 log_block_ms;
 	bool			 capture_output;
+	int64_t			 ring_bytes;
+	int			 spin_us;
 };
 
 /*
@@ -153,7 +160,8 @@ int mproc_init(int argc, char **argv);
  * @ret_p   new: free with mproc_free()
  *
  * Returns 0, or -EINVAL, -EEXIST, -EPROTO (class or options are refused,
- * mproc_errmsg() says why), -EOPNOTSUPP (MPROC_RING), -ENOMEM, -EMFILE.
+ * mproc_errmsg() says why), -ENOMEM, -EMFILE, -EAGAIN (MPROC_RING: this user
+ * has too many descriptors on their way in sockets).
  */
 int mproc_new(const struct mproc_class *cls,
     const struct mproc_options *options, struct mproc **ret_p);

@@ -69,7 +69,8 @@ void	mproc__channel_shutdown(struct mproc__channel *);
  * so.  Frames that wait are not written by commit, however much room there
  * is: that is _flush's.
  *
- * commit returns 0 (all written) or 1 (something is queued); else the frame
+ * commit returns 0 (all written) or 1 (something is queued, or the peer could
+ * not be told yet, which _blocked says); else the frame
  * is gone, nothing of it was written, and earlier ones are as before:
  *   -ENOMEM
  *   -EMSGSIZE  the body is empty or longer than max_frame
@@ -149,7 +150,8 @@ int	mproc__channel_take_fds(struct mproc__channel *, int n, int *ret_fds);
  *    call back (what came is what was called for), and so does _hush.
  *  - Room is told of without asking, while something is queued.
  *
- * _share: 0, or -EINVAL (`size` is no power of two), -ENOMEM, -EMFILE.
+ * _share: 0, or -EINVAL (`size` is no power of two), -ENOMEM, -EMFILE,
+ *         -EAGAIN (too many descriptors are in flight, of this user).
  * _join: 0, or -EPROTO (what came is none), -EAGAIN (nothing), -EMFILE.
  */
 int	mproc__channel_share(struct mproc__channel *, size_t size);

@@ -358,7 +358,7 @@ mproc__channel_commit(struct mproc__channel *ch, const int *fds, int n_fds,
 out:
 	if (r < 0)
 		mproc__channel_abort(ch);
-	return r;
+	return r == 0 && ch->bell_due ? 1 : r;
 }
 
 /* What one system call shall write, of at most max_frames frames. */
@@ -449,7 +449,7 @@ mproc__channel_flush_frames(struct mproc__channel *ch, int max_frames)
 	if (ch->ring != NULL)
 		mproc__ring_hush_writer(ch->ring);
 	mproc__queue_settle(out);
-	return out->bytes > 0;
+	return out->bytes > 0 || ch->bell_due;
 }
 
 int

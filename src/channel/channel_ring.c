@@ -9,6 +9,7 @@
  * with descriptors is written before the first byte of its frame is handed
  * over, and the ring tells how many were.
  */
+#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 #define RECORD_RING	2
 #define FDS_SIZE	9U		/* of a RECORD_FDS */
 
+#define SHARE_MS	1000		/* an empty socket takes a byte */
 #define SPIN_LOOKS	32		/* between two looks at the clock */
 #define CREDIT_MAX	16
 #define CREDIT_WON	4		/* one success outweighs some failures */
@@ -34,14 +36,12 @@ mproc__ring_bell(struct mproc__channel *ch)
 	do
 		n = send(ch->fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
-	ch->bell_due = false;
-	if (n >= 0 || errno == EAGAIN)	/* full: it has enough to wake up */
-		return 0;
-	if (errno == EPIPE || errno == ECONNRESET) {
+	ch->bell_due = n < 0;	/* ENOBUFS and such: _blocked says so */
+	if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) {
+		ch->bell_due = false;
 		ch->out.gone = true;
 		return -EPIPE;
 	}
-	ch->bell_due = true;	/* ENOBUFS and such: _blocked says so */
 	return 0;
 }
 
@@ -228,18 +228,24 @@ mproc__channel_share(struct mproc__channel *ch, size_t size)
 {
 	uint8_t record = RECORD_RING;
 	struct iovec iov = { &record, 1 };
+	struct pollfd pfd = { ch->fd, POLLOUT, 0 };
 	int fds[2];
 	ssize_t r;
 
 	if ((r = mproc__ring_memory(size, fds)) < 0)
 		return (int)r;
 	r = open_ring(ch, fds[0], fds[1]);
-	if (r == 0)
-		r = mproc__out_send(ch->fd, &iov, 1, fds, 2);
+	while (r == 0 &&
+	    (r = mproc__out_send(ch->fd, &iov, 1, fds, 2)) == -EAGAIN &&
+	    poll(&pfd, 1, SHARE_MS) > 0)
+		r = 0;
 	mproc__close(fds[0]);
 	mproc__close(fds[1]);
 	if (r < 0)
 		ch->ring = mproc__ring_close(ch->ring);
+	if (r == -ETOOMANYREFS)
+		return mproc__err(-EAGAIN, "share a ring: too many "
+		    "descriptors are on their way already");
 	return r < 0 ? mproc__fd_error((int)r, "share a ring") : 0;
 }
 
@@ -247,11 +253,14 @@ int
 mproc__channel_join(struct mproc__channel *ch)
 {
 	int fds[MPROC__KERNEL_FDS], n_fds = 0, i, r;
+	struct pollfd pfd = { ch->fd, POLLIN, 0 };
 	uint8_t record = RECORD_BELL;
 	bool lost = false;
 	ssize_t n;
 
-	n = mproc__in_records(ch, &record, 1, fds, &n_fds, &lost);
+	while ((n = mproc__in_records(ch, &record, 1, fds, &n_fds, &lost)) ==
+	    -EAGAIN && poll(&pfd, 1, 0) > 0)
+		;
 	if (n < 0)
 		return mproc__err((int)n, "no ring came: %s",
 		    strerrordesc_np((int)-n));

@@ -60,6 +60,8 @@ check(int fd, size_t *ret_size)
 	struct stat st;
 	int seals = fcntl(fd, F_GET_SEALS);
 
+	if (seals < 0 && errno != EINVAL)
+		return mproc__fd_error(errno, "a ring");
 	if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &st) < 0 ||
 	    st.st_size <= (off_t)MPROC__RING_HEAD ||
 	    !is_size((size_t)st.st_size - MPROC__RING_HEAD))
@@ -79,19 +81,19 @@ static int
 map(int fd, size_t size, int prot, uint8_t **ret_at)
 {
 	uint8_t *at;
+	int r;
 
 	at = mmap(NULL, map_bytes(size), PROT_NONE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (at == MAP_FAILED)
-		return mproc__err(-ENOMEM, "no addresses for a ring of %zu "
-		    "bytes", size);
+		return mproc__fd_error(errno, "addresses for a ring");
 	if (mmap(at, MPROC__RING_HEAD + size, prot, MAP_SHARED | MAP_FIXED,
 	    fd, 0) == MAP_FAILED ||
 	    mmap(at + MPROC__RING_HEAD + size, size, prot,
 	    MAP_SHARED | MAP_FIXED, fd, MPROC__RING_HEAD) == MAP_FAILED) {
+		r = mproc__fd_error(errno, "mapping a ring");
 		(void)munmap(at, map_bytes(size));
-		return mproc__err(-ENOMEM, "a ring of %zu bytes cannot be "
-		    "mapped", size);
+		return r;
 	}
 	/* a fork of ours is not a side of it */
 	(void)madvise(at, map_bytes(size), MADV_DONTFORK);
@@ -117,7 +119,11 @@ mproc__ring_open(const int fds[2], struct mproc__ring **ret_ring)
 	if ((r = map(fds[0], size, PROT_READ | PROT_WRITE, &own)) < 0)
 		goto fail;
 	/* an old kernel does without: then it is only a matter of trust */
-	(void)fcntl(fds[0], F_ADD_SEALS, F_SEAL_FUTURE_WRITE);
+	if (fcntl(fds[0], F_ADD_SEALS, F_SEAL_FUTURE_WRITE) < 0 &&
+	    errno != EINVAL) {
+		r = mproc__fd_error(errno, "sealing a ring");
+		goto fail;
+	}
 	if ((r = map(fds[1], size, PROT_READ, &peer)) < 0)
 		goto fail;
 	*ring = (struct mproc__ring){

@@ -144,6 +144,7 @@ on_go(struct mproc__core *core, struct mproc__frame *frame)
 		core->inbox_bytes = go.inbox_bytes;
 		core->emit_overflow = (enum mproc_overflow)go.emit_overflow;
 		core->block_ms = go.block_ms;
+		mproc__channel_set_spin(core->data, go.spin_us * 1000LL);
 		core->log_block_ms = go.log_block_ms;
 		if (!core->boot.is_thread)
 			atomic_store(&mproc__term.grace_ms, go.stop_grace_ms);
@@ -152,6 +153,8 @@ on_go(struct mproc__core *core, struct mproc__frame *frame)
 		    core->class->name, core->name);
 		r = keep_args(core, &go);
 	}
+	if (r >= 0 && go.ring)
+		r = mproc__channel_join(core->data);
 	while (n > 0)
 		mproc__close(fds[--n]);
 	return r;

@@ -87,6 +87,8 @@ struct mproc__core {
 	int		 epfd, wake_fd, timerfd; /* timerfd: once fd is used */
 	int64_t		 armed_ns;	/* what timerfd is set to, 0: not */
 	uint32_t	 data_events, control_events;
+	int		 unlooked;	/* messages since the last epoll_wait */
+	int64_t		 tick_ns;	/* when that was, coarsely */
 	struct mproc__watch *watches;
 	struct mproc__timer *timers, *running;
 	int		 last_timer;

@@ -68,7 +68,7 @@ interest(struct mproc__core *core, struct mproc__channel *ch, void *tag,
     uint32_t *current)
 {
 	bool out = mproc__channel_queued(ch) > 0 &&
-	    !mproc__channel_blocked(ch);
+	    !mproc__channel_blocked(ch) && !mproc__channel_is_ring(ch);
 	struct epoll_event ev = {
 		.events = EPOLLIN | (out ? EPOLLOUT : 0), .data.ptr = tag
 	};
@@ -198,7 +198,13 @@ messages(struct mproc__core *core)
 			mproc__poll_control(core);
 		if (mproc__loop_ended(core))
 			break;
-		if ((r = mproc__channel_next(core->data, &frame)) <= 0)
+		r = mproc__channel_next(core->data, &frame);
+		if (r == 0 && mproc__channel_pending(core->data) &&
+		    (r = mproc__channel_pull(core->data)) > 0)
+			continue;
+		if (r == -ENOMEM)
+			r = 0;		/* another time */
+		if (r <= 0)
 			break;
 		if ((r = mproc__dispatch(core, &frame)) < 0)
 			break;
@@ -264,10 +270,10 @@ on_event(struct mproc__core *core, const struct epoll_event *ev)
 	uint64_t n;
 
 	if (tag == &core->data) {
-		if (ev->events & EPOLLOUT)
-			(void)mproc__channel_flush(core->data);
 		if (ev->events & ~(uint32_t)EPOLLOUT)
 			read_data(core);
+		if (mproc__channel_queued(core->data) > 0)
+			(void)mproc__channel_flush(core->data);
 	} else if (tag == &core->control) {
 		if (ev->events & EPOLLOUT)
 			(void)mproc__channel_flush(core->control);
@@ -310,7 +316,9 @@ arm(struct mproc__core *core)
 
 	if (core->timerfd < 0)
 		return;
-	if (mproc__channel_ready(core->data) || mproc__loop_ended(core))
+	if (mproc__channel_ready(core->data) || mproc__loop_ended(core) ||
+	    mproc__channel_listen(core->data) ||
+	    mproc__channel_pending(core->data))
 		when = 1;
 	else if (core->timers != NULL)
 		when = core->timers->when + 1;
@@ -388,17 +396,62 @@ events(struct mproc__core *core, int64_t deadline)
 	return done;
 }
 
+/*
+ * Descriptors and timers had their turn not long ago: they are looked at
+ * after so many messages, or so much time (a tick of the kernel, which costs
+ * no more than a glance), not after each.
+ */
+static bool
+may_skip_events(struct mproc__core *core, int messages_done)
+{
+	struct timespec now;
+	int64_t tick;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	tick = now.tv_sec * 1000000000LL + now.tv_nsec;
+	core->unlooked += messages_done;
+	if (core->unlooked < MESSAGES_A_TURN && tick == core->tick_ns)
+		return true;
+	core->unlooked = 0;
+	core->tick_ns = tick;
+	return false;
+}
+
+/* What a spinning loop must not miss. */
+static bool
+must_act(void *arg)
+{
+	struct mproc__core *core = arg;
+
+	return control_waits(core) || mproc__loop_ended(core);
+}
+
+/* Nothing to do: 0 after sleep was announced, or what came just then. */
+static int
+last_look(struct mproc__core *core, int64_t deadline)
+{
+	if (deadline != MPROC__NEVER && mproc__now_ns() >= deadline)
+		return 0;
+	mproc__channel_hush(core->data);
+	return mproc__channel_spin(core->data, must_act, core) ?
+	    messages(core) : 0;
+}
+
 int
 mproc__turn(struct mproc__core *core, int64_t deadline)
 {
 	int done;
 
-	done = messages(core);
+	if ((done = messages(core)) == 0)
+		done = last_look(core, deadline);
 	if (mproc__loop_ended(core))
 		return done;
 	mproc__loop_interest(core);
+	if (done > 0 && may_skip_events(core, done))
+		return done;
 	/* something done or buffered: only look, do not wait */
-	if (done > 0 || mproc__channel_ready(core->data))
+	if (done > 0 || mproc__channel_ready(core->data) ||
+	    control_waits(core) || mproc__channel_listen(core->data))
 		deadline = 0;
 	done += events(core, deadline);
 	done += timers(core);

@@ -95,6 +95,15 @@ is_terminated(struct mproc__core *core)
 	return !core->boot.is_thread && mproc__term.requested;
 }
 
+/* What poll shall wait for until the data channel takes more. */
+static short
+room_events(const struct mproc__core *core, bool wanted)
+{
+	if (!wanted)
+		return 0;
+	return mproc__channel_is_ring(core->data) ? POLLIN : POLLOUT;
+}
+
 /*
  * Wait for the frontend to receive; its doorbell comes by control.  After
  * SIGTERM it does not: it stops us, so that this handler has to return.
@@ -121,13 +130,15 @@ wait_room(struct mproc__core *core)
 		    POLLIN | POLLOUT : POLLIN), 0 };
 		blocked = mproc__channel_blocked(core->data);
 		fds[1] = (struct pollfd){ mproc__channel_fd(core->data),
-		    mproc__channel_queued(core->data) > 0 && !blocked ?
-		    POLLOUT : 0, 0 };
+		    room_events(core, mproc__channel_queued(core->data) > 0 &&
+		    !blocked), 0 };
 		fds[2] = (struct pollfd){ core->boot.parent_pidfd, POLLIN,
 		    0 };
 		fds[3] = (struct pollfd){ core->wake_fd, POLLIN, 0 };
 		(void)poll(fds, 4, blocked ? MPROC__RETRY_MS :
 		    mproc__remaining_ms(deadline));
+		if (fds[1].revents & POLLIN)
+			(void)mproc__channel_hear(core->data);
 		mproc__poll_control(core);
 		if (fds[2].revents != 0)
 			core->frontend_gone = true;
@@ -504,12 +515,14 @@ mproc__flush_all(struct mproc__core *core)
 			return;
 		blocked = mproc__output_blocked(core);
 		fds[0] = (struct pollfd){ mproc__channel_fd(core->data),
-		    data > 0 && !blocked ? POLLOUT : 0, 0 };
+		    room_events(core, data > 0 && !blocked), 0 };
 		fds[1] = (struct pollfd){ mproc__channel_fd(core->control),
 		    control > 0 && !blocked ? POLLIN | POLLOUT : POLLIN, 0 };
 		fds[2] = (struct pollfd){ core->boot.parent_pidfd, POLLIN,
 		    0 };
 		(void)poll(fds, 3, blocked ? MPROC__RETRY_MS : -1);
+		if (fds[0].revents & POLLIN)
+			(void)mproc__channel_hear(core->data);
 		if (fds[1].revents & POLLIN)
 			mproc__poll_control(core);
 		if (fds[2].revents)

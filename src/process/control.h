@@ -17,7 +17,8 @@ MPROC_MESSAGE(ctl, go,
     (struct mproc_bytes, args),
     (int64_t, max_message), (int64_t, inbox_messages),
     (int64_t, inbox_bytes), (int, emit_overflow), (int, block_ms),
-    (int, log_block_ms), (int, stop_grace_ms),
+    (int, log_block_ms), (int, stop_grace_ms), (bool, ring),
+    (int, spin_us),
     (struct mproc_fd, fd0), (struct mproc_fd, fd1), (struct mproc_fd, fd2),
     (struct mproc_fd, fd3));
 /* Backend: pre_run is done (code >= 0) or failed. */

@@ -6,6 +6,7 @@
 #include <sys/timerfd.h>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +20,24 @@
 #define DEFAULT_MAX_MESSAGE	(256LL << 20)
 #define DEFAULT_MESSAGES	131072
 #define DEFAULT_BYTES		(64LL << 20)
+/* Another build can try the tests on the other one (`./dev check-ring`). */
+#ifndef MPROC__DEFAULT_CHANNEL
+#define MPROC__DEFAULT_CHANNEL	MPROC_SOCKET
+#endif
+#define DEFAULT_RING		(4LL << 20)
+#define DEFAULT_SPIN_US		20
 #define MAX_NAME		63
 #define WORK_EVERY		64	/* messages from the inbox */
+
+/* Where one runs the other does not: looking for it would be in its way. */
+static bool
+one_processor(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) == 0 &&
+	    CPU_COUNT(&set) == 1;
+}
 
 static void
 defaults(struct mproc_options *o)
@@ -47,6 +64,14 @@ defaults(struct mproc_options *o)
 		o->inbox_bytes = DEFAULT_BYTES;
 	if (o->log_level == MPROC_LEVEL_DEFAULT)
 		o->log_level = MPROC_INFO;
+	if (o->channel == MPROC_CHANNEL_DEFAULT)
+		o->channel = MPROC__DEFAULT_CHANNEL;
+	if (o->ring_bytes == 0)
+		o->ring_bytes = DEFAULT_RING;
+	if (o->spin_us == 0)
+		o->spin_us = DEFAULT_SPIN_US;
+	if (o->spin_us < 0 || one_processor())
+		o->spin_us = 0;
 }
 
 static int
@@ -72,6 +97,9 @@ check_options(const struct mproc_options *o)
 	else if (o->log_level < MPROC_LEVEL_DEFAULT ||
 	    o->log_level > MPROC_OFF)
 		bad = ".log_level";
+	else if (o->ring_bytes < 4096 || o->ring_bytes > 1 << 30 ||
+	    (o->ring_bytes & (o->ring_bytes - 1)) != 0)
+		bad = ".ring_bytes (a power of two from 4096 to 2^30)";
 	else if (o->name != NULL && (o->name[0] == '\0' ||
 	    strlen(o->name) > MAX_NAME))
 		bad = ".name (1 to 63 bytes)";
@@ -79,9 +107,6 @@ check_options(const struct mproc_options *o)
 		bad = ".capture_output (a thread has no output of its own)";
 	if (bad != NULL)
 		return mproc__err(-EINVAL, "options: bad %s", bad);
-	if (o->channel == MPROC_RING)
-		return mproc__err(-EOPNOTSUPP, "options: this version has no "
-		    "MPROC_RING: use MPROC_SOCKET");
 	return 0;
 }
 

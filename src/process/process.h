@@ -92,6 +92,7 @@ struct mproc {
 	int64_t		 armed_ns;	/* what timerfd is set to */
 	uint32_t	 data_events, control_events, log_events;
 	bool		 leading;	/* a thread polls, or is about to */
+	int		 quick_rounds;	/* of the leader, without a poll */
 	bool		 (*led_ready)(struct mproc *, void *arg);
 	void		*led_arg;	/* what the leader waits for */
 	uint32_t	 led_events;	/* data | control POLLOUT it polls for */
@@ -158,6 +159,8 @@ void	mproc__fault(struct mproc *, const char *what, int code);
 /* process_input.c, locked */
 void	mproc__read_control(struct mproc *);
 void	mproc__read_data(struct mproc *);
+/* What a ring holds, without a system call; nothing for a socket. */
+void	mproc__read_ring(struct mproc *);
 void	mproc__read_log(struct mproc *);
 void	mproc__read_capture(struct mproc *, int which);
 int	mproc__capture_new(struct mproc *);	/* 0, -ENOMEM */

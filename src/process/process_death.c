@@ -33,7 +33,8 @@ drain(struct mproc *p)
 		    mproc__channel_fd(p->data), POLLIN, 0 };
 		fds[3] = (struct pollfd){ p->capture[0], POLLIN, 0 };
 		fds[4] = (struct pollfd){ p->capture[1], POLLIN, 0 };
-		if (poll(fds, 5, 0) <= 0)
+		if (poll(fds, 5, 0) <= 0 && (p->data_eof ||
+		    !mproc__channel_pending(p->data)))
 			return;
 		if (fds[0].revents)
 			mproc__read_control(p);
@@ -41,6 +42,8 @@ drain(struct mproc *p)
 			mproc__read_log(p);
 		if (fds[2].revents)
 			mproc__read_data(p);
+		else
+			mproc__read_ring(p);
 		if (fds[3].revents)
 			mproc__read_capture(p, 0);
 		if (fds[4].revents)

@@ -232,15 +232,13 @@ on_data(struct mproc *p, struct mproc__frame *frame)
 		mproc__close(fds[--n]);
 }
 
-void
-mproc__read_data(struct mproc *p)
+/* The frames that are there, after a fill that said r. */
+static void
+take_frames(struct mproc *p, int r)
 {
 	struct mproc__frame frame;
-	int r, n = 0;
+	int n = 0;
 
-	if (p->data == NULL || p->data_eof)
-		return;
-	r = mproc__channel_fill(p->data);
 	while (p->fault[0] == '\0' &&
 	    (n = mproc__channel_next(p->data, &frame)) > 0)
 		on_data(p, &frame);
@@ -248,6 +246,21 @@ mproc__read_data(struct mproc *p)
 		n = -EPIPE;	/* nothing more of it is believed */
 	if (n < 0 || r < 0)
 		end_of(p, p->data, &p->data_eof, n < 0 ? n : r);
+}
+
+void
+mproc__read_data(struct mproc *p)
+{
+	if (p->data != NULL && !p->data_eof)
+		take_frames(p, mproc__channel_fill(p->data));
+}
+
+void
+mproc__read_ring(struct mproc *p)
+{
+	if (p->data != NULL && !p->data_eof &&
+	    mproc__channel_pending(p->data))
+		take_frames(p, mproc__channel_pull(p->data));
 }
 
 /*

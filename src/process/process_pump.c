@@ -28,6 +28,7 @@ enum slot {
 #define EOF_NS		(1000 * 1000000LL)	/* closed, but not dead */
 #define KILLED		(MPROC__NEVER - 1)	/* eof_deadline: it was used */
 #define KICK		1	/* armed_ns: the timer is a kick */
+#define QUICK_ROUNDS	64	/* in a row, before a look at all */
 
 static bool
 paced(const struct mproc *p)
@@ -38,8 +39,9 @@ paced(const struct mproc *p)
 static uint32_t
 output_events(const struct mproc__channel *ch, bool eof)
 {
+	/* a ring tells of room by its doorbell, which is input */
 	if (ch == NULL || eof || mproc__channel_queued(ch) == 0 ||
-	    mproc__channel_blocked(ch))
+	    mproc__channel_blocked(ch) || mproc__channel_is_ring(ch))
 		return 0;
 	return POLLOUT;
 }
@@ -249,7 +251,8 @@ write_out(struct mproc *p)
 {
 	if (p->control != NULL && mproc__channel_queued(p->control) > 0)
 		(void)mproc__channel_flush(p->control);
-	if (p->data == NULL || mproc__channel_queued(p->data) == 0)
+	if (p->data == NULL || (mproc__channel_queued(p->data) == 0 &&
+	    !mproc__channel_blocked(p->data)))
 		return;
 	if (paced(p))
 		mproc__flush_some(p);
@@ -316,6 +319,16 @@ take_input(struct mproc *p, const struct pollfd fds[SLOTS])
 		mproc__read_capture(p, 1);
 	if (fds[SLOT_DATA].revents & ~POLLOUT)
 		mproc__read_data(p);
+	else
+		mproc__read_ring(p);
+}
+
+/* Is there output that a ring has kept waiting? */
+static bool
+ring_waits(const struct mproc *p)
+{
+	return p->data != NULL && mproc__channel_is_ring(p->data) &&
+	    mproc__channel_queued(p->data) > 0;
 }
 
 /* One round: what the poll found, then the things of time. */
@@ -338,7 +351,7 @@ work_on(struct mproc *p, const struct pollfd fds[SLOTS])
 		write_out(p);
 	}
 	take_input(p, fds);
-	if (paced(p))
+	if (paced(p) || ring_waits(p))
 		write_out(p);
 	if ((fds[SLOT_PIDFD].revents || p->log_eof) && is_dead(p))
 		mproc__on_death(p);
@@ -359,6 +372,71 @@ mproc__work(struct mproc *p)
 	work_on(p, fds);
 }
 
+struct wish {
+	struct mproc	*p;
+	bool		 (*ready)(struct mproc *, void *);
+	void		*arg;
+};
+
+static bool
+is_granted(void *arg)
+{
+	struct wish *w = arg;
+
+	return w->ready(w->p, w->arg);
+}
+
+/*
+ * A leader's quick round, of a ring: what is there or comes in a moment,
+ * without a system call and without letting go of the lock, which is why it
+ * does not wait where others do.  Now and then everything gets its turn.
+ * True if something may have changed.
+ */
+static bool
+quick_round(struct mproc *p, bool (*ready)(struct mproc *, void *),
+    void *arg)
+{
+	struct wish w = { p, ready, arg };
+
+	if (p->data == NULL || p->data_eof ||
+	    !mproc__channel_is_ring(p->data))
+		return false;
+	if (p->waiters == NULL && p->quick_rounds++ < QUICK_ROUNDS) {
+		mproc__channel_hush(p->data);
+		if (mproc__channel_spin(p->data, is_granted, &w)) {
+			mproc__read_ring(p);
+			if (ring_waits(p))
+				write_out(p);
+			mproc__interest(p);
+			return true;
+		}
+		if (ready(p, arg))
+			return true;
+	}
+	p->quick_rounds = 0;
+	if (!mproc__channel_listen(p->data))
+		return false;
+	mproc__work(p);
+	return true;
+}
+
+/*
+ * Nobody looks while the lock is free, except who polls: he has to be rung
+ * for, and what came before the bell was asked for is taken in here.
+ */
+static void
+listen_on(struct mproc *p)
+{
+	if (!p->fd_used && !p->leading)
+		return;
+	while (p->data != NULL && !p->data_eof &&
+	    mproc__channel_listen(p->data)) {
+		mproc__read_ring(p);
+		mproc__interest(p);
+		mproc__wake_waiters(p);
+	}
+}
+
 /* The leader's round: sleeps in poll with the lock released. */
 static void
 lead(struct mproc *p, bool (*ready)(struct mproc *, void *), void *arg,
@@ -374,6 +452,8 @@ lead(struct mproc *p, bool (*ready)(struct mproc *, void *), void *arg,
 		mproc__dispatch_logs(p);
 		return;		/* the caller looks again */
 	}
+	if (quick_round(p, ready, arg))
+		return;
 	p->leading = true;
 	p->led_ready = ready;
 	p->led_arg = arg;
@@ -491,6 +571,7 @@ void
 mproc__leave(struct mproc *p)
 {
 	mproc__dispatch_logs(p);
+	listen_on(p);
 	arm(p);
 	pthread_mutex_unlock(&p->lock);
 }

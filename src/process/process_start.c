@@ -43,6 +43,14 @@ open_channel(struct mproc *p, int *fd, size_t max_frame,
 	return 0;
 }
 
+void
+mproc__close_channel(struct mproc *p, struct mproc__channel **ch)
+{
+	if (*ch != NULL)
+		mproc__epoll_del(p, mproc__channel_fd(*ch));
+	*ch = mproc__channel_free(*ch);
+}
+
 /*
  * The data channel is there from mproc_new() on, so that messages sent
  * before the start wait in it.
@@ -60,22 +68,20 @@ mproc__open_data(struct mproc *p)
 		max_frame = MPROC__ERROR_MAX;
 	r = open_channel(p, &fds[0], max_frame, &p->data,
 	    &p->data_events);
+	if (r == 0 && p->opt.channel == MPROC_RING)
+		r = mproc__channel_share(p->data, (size_t)p->opt.ring_bytes);
 	if (r < 0) {
-		mproc__close(fds[0]);
+		if (p->data != NULL)
+			mproc__close_channel(p, &p->data);
+		else
+			mproc__close(fds[0]);
 		mproc__close(fds[1]);
 		return r;
 	}
+	mproc__channel_set_spin(p->data, p->opt.spin_us * 1000LL);
 	p->boot_data = fds[1];
 	p->data_eof = false;
 	return 0;
-}
-
-void
-mproc__close_channel(struct mproc *p, struct mproc__channel **ch)
-{
-	if (*ch != NULL)
-		mproc__epoll_del(p, mproc__channel_fd(*ch));
-	*ch = mproc__channel_free(*ch);
 }
 
 /* Everything of a generation, at its end and before the next. */
@@ -213,7 +219,9 @@ send_go(struct mproc *p)
 		.emit_overflow = (int)p->opt.emit_overflow,
 		.block_ms = p->opt.block_ms,
 		.log_block_ms = p->opt.log_block_ms,
-		.stop_grace_ms = p->opt.stop_grace_ms
+		.stop_grace_ms = p->opt.stop_grace_ms,
+		.ring = mproc__channel_is_ring(p->data),
+		.spin_us = p->opt.spin_us
 	};
 	struct mproc_fd *fds[MPROC__ARGS_FDS] = {
 		&go.fd0, &go.fd1, &go.fd2, &go.fd3

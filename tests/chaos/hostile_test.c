@@ -87,6 +87,7 @@ static struct mproc *
 start_hostile(int how, uint64_t seed)
 {
 	struct mproc_options opt = {
+		.channel = MPROC_SOCKET,	/* it writes there */
 		.launch = MPROC_FORKSERVER, .stop_grace_ms = 20,
 		.overflow = MPROC_REJECT, .max_message = 1 << 20,
 		.inbox_messages = 1000, .inbox_bytes = 1 << 20,

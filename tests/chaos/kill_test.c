@@ -383,11 +383,20 @@ before_ready(const struct round *r)
 	return r->spec->point <= READY_HALF_WRITTEN;
 }
 
+/* Only a socket takes and gives half of something that small. */
+static bool
+is_half(const struct spec *spec)
+{
+	return strstr(spec->name, " half ") != NULL;
+}
+
 static void
 round_new(struct round *r, const struct spec *spec, enum mproc_launch how)
 {
 	struct mproc_options opt = {
-		.launch = how, .inbox_messages = spec->inbox
+		.launch = how, .inbox_messages = spec->inbox,
+		.channel = is_half(spec) ? MPROC_SOCKET :
+		    MPROC_CHANNEL_DEFAULT
 	};
 
 	*r = (struct round){ .spec = spec };
