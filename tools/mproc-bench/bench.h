@@ -20,6 +20,7 @@ MPROC_MESSAGE(bench, count);
 MPROC_MESSAGE(bench, counted, (int64_t, messages));
 
 extern const struct mproc_class bench_class;
+extern enum mproc_channel_kind bench_channel;
 
 /* How much of it; a quick run shows that it works, not how fast. */
 struct plan {

@@ -25,6 +25,8 @@ struct row {
 	int	less_is_better;
 };
 
+enum mproc_channel_kind bench_channel;
+
 static struct row rows[ROWS];
 static int n_rows;
 
@@ -145,8 +147,32 @@ print(const struct plan *plan)
 static _Noreturn void
 usage(void)
 {
-	(void)fprintf(stderr, "usage: mproc-bench [-q] [-r rounds]\n");
+	(void)fprintf(stderr, "usage: mproc-bench [-q] [-c ring|socket] "
+	    "[-r rounds]\n");
 	exit(2);
+}
+
+static void
+options(int argc, char **argv, struct plan *plan)
+{
+	int c;
+
+	while ((c = getopt(argc, argv, "qc:r:")) != -1) {
+		if (c == 'q')
+			*plan = (struct plan){ .rounds = 1, .trips = 500,
+			    .casts = 5000, .bytes = 8 << 20, .starts = 5,
+			    .idle = 2 };
+		else if (c == 'c' && strcmp(optarg, "ring") == 0)
+			bench_channel = MPROC_RING;
+		else if (c == 'c' && strcmp(optarg, "socket") == 0)
+			bench_channel = MPROC_SOCKET;
+		else if (c == 'r')
+			plan->rounds = (int)strtol(optarg, NULL, 10);
+		else
+			usage();
+	}
+	if (optind != argc || plan->rounds < 1 || plan->rounds > MAX_ROUNDS)
+		usage();
 }
 
 int
@@ -154,22 +180,11 @@ main(int argc, char **argv)
 {
 	struct plan plan = { .rounds = 5, .trips = 20000, .casts = 500000,
 	    .bytes = 1LL << 30, .starts = 300, .idle = 20 };
-	int c, i;
+	int i;
 
 	if (mproc_init(argc, argv) < 0)
 		errx(1, "mproc_init: %s", mproc_errmsg(NULL));
-	while ((c = getopt(argc, argv, "qr:")) != -1) {
-		if (c == 'q')
-			plan = (struct plan){ .rounds = 1, .trips = 500,
-			    .casts = 5000, .bytes = 8 << 20, .starts = 5,
-			    .idle = 2 };
-		else if (c == 'r')
-			plan.rounds = (int)strtol(optarg, NULL, 10);
-		else
-			usage();
-	}
-	if (optind != argc || plan.rounds < 1 || plan.rounds > MAX_ROUNDS)
-		usage();
+	options(argc, argv, &plan);
 	for (i = 0; i < plan.rounds; i++) {
 		if (isatty(STDERR_FILENO))
 			(void)fprintf(stderr, "\rround %d of %d", i + 1,

@@ -16,7 +16,7 @@ start(struct mproc **ret_p, enum mproc_launch how)
 	int r;
 
 	r = mproc_new(&bench_class, &(struct mproc_options){
-	    .launch = how, .block_ms = SOON }, &p);
+	    .launch = how, .channel = bench_channel, .block_ms = SOON }, &p);
 	if (r < 0)
 		return complain("mproc_new", r);
 	if ((r = mproc_start(p)) < 0) {
