@@ -1,6 +1,7 @@
 check_LTLIBRARIES += tests/process/libprobe.la
 tests_process_libprobe_la_SOURCES = tests/process/probe.c \
-	tests/process/probe.h tests/process/fixture.c tests/process/fixture.h
+	tests/process/probe.h tests/process/os.c tests/process/os.h \
+	tests/process/fixture.c tests/process/fixture.h
 PROBE_LDADD = tests/process/libprobe.la $(TEST_LDADD)
 
 check_PROGRAMS += tests/process/talk_test tests/process/life_test

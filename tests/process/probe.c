@@ -1,7 +1,3 @@
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/timerfd.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "os.h"
 #include "probe.h"
 
 struct probe {
@@ -166,23 +163,10 @@ poll_run(struct mproc_backend *base)
 }
 
 static int
-own_timer(int ms)
-{
-	struct itimerspec at = {
-		.it_value.tv_nsec = ms * 1000000L,
-		.it_interval.tv_nsec = ms * 1000000L
-	};
-	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-
-	(void)timerfd_settime(fd, 0, &at, NULL);
-	return fd;
-}
-
-static int
 fd_run(struct mproc_backend *base)
 {
 	struct pollfd fds[2] = {
-		{ own_timer(20), POLLIN, 0 },
+		{ os_timer(20), POLLIN, 0 },
 		{ mproc_backend_fd(base), POLLIN, 0 }
 	};
 	uint64_t n;
@@ -550,39 +534,24 @@ static int
 c__files(struct probe *self, const struct probe_files *args,
     struct mproc_request *req)
 {
-	char text[8192] = "", path[64], link[256];
-	size_t len = 0;
-	ssize_t n;
-	int fd;
+	char text[8192];
 
 	(void)self;
 	(void)args;
-	for (fd = 0; fd < 1024 && len < sizeof(text) - 300; fd++) {
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		if ((n = readlink(path, link, sizeof(link) - 1)) < 0)
-			continue;
-		link[n] = '\0';
-		len += (size_t)snprintf(text + len, sizeof(text) - len,
-		    "%d=%s\n", fd, link);
-	}
-	return mproc_reply(req, probe_listed, .text = text);
+	return mproc_reply(req, probe_listed,
+	    .text = os_files(text, sizeof(text)));
 }
 
 static int
 c__mask(struct probe *self, const struct probe_mask *args,
     struct mproc_request *req)
 {
-	char text[512] = "", line[128];
-	FILE *f = fopen("/proc/self/status", "re");
+	char text[512];
 
 	(void)self;
 	(void)args;
-	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-		if (strncmp(line, "Sig", 3) == 0)
-			strncat(text, line, sizeof(text) - strlen(text) - 1);
-	if (f != NULL)
-		fclose(f);
-	return mproc_reply(req, probe_listed, .text = text);
+	return mproc_reply(req, probe_listed,
+	    .text = os_signals(text, sizeof(text)));
 }
 
 /* Replies the pids of all that it started, top-down. */
@@ -609,44 +578,12 @@ c__nest(struct probe *self, const struct probe_nest *args,
 	return mproc_reply(req, probe_listed, .text = text);
 }
 
-/* Bytes that are no frame, on every stream that it has. */
-static void
-write_garbage(void)
-{
-	static const char bytes[64] = "\xff\xff\xff\xff garbage";
-	socklen_t size = sizeof(int);
-	int fd, type;
-
-	for (fd = 3; fd < 256; fd++)
-		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
-		    type == SOCK_STREAM)
-			(void)send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
-}
-
 static int
 c__ruin(struct probe *self, const struct probe_ruin *args,
     struct mproc_request *req)
 {
-	volatile char *none;
-	int fd;
-
 	(void)self;
 	(void)req;
-	if (strcmp(args->how, "touch") == 0) {
-		none = mmap(NULL, 4096, PROT_NONE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		*none = 1;
-	} else if (strcmp(args->how, "abort") == 0) {
-		abort();
-	} else if (strcmp(args->how, "mute") == 0) {
-		for (fd = 3; fd < 256; fd++)
-			close(fd);
-		for (;;)
-			pause();
-	} else if (strcmp(args->how, "garbage") == 0) {
-		write_garbage();
-		for (;;)
-			pause();
-	}
+	os_ruin(args->how);
 	return -EINVAL;
 }

@@ -49,7 +49,7 @@ MPROC_MESSAGE(probe, files);		/* what its descriptors are */
 MPROC_MESSAGE(probe, listed, (const char *, text));
 MPROC_MESSAGE(probe, mask);		/* signal state, as hex numbers */
 MPROC_MESSAGE(probe, nest, (int, depth));	/* a child of its own */
-MPROC_MESSAGE(probe, ruin, (const char *, how));	/* see c__ruin */
+MPROC_MESSAGE(probe, ruin, (const char *, how));	/* see os_ruin */
 /* n: emits in pre_run; sig: die of it there; post: touched by post_run */
 MPROC_MESSAGE(probe, start, (const char *, path), (int, fail),
     (int, delay_ms), (const char *, post), (struct mproc_fd, fd),
