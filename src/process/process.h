@@ -102,6 +102,7 @@ struct mproc {
 	uint64_t	 next_id;
 	uint64_t	 gen_frames;	/* data frames queued, for `upto` */
 	uint64_t	 gen_sent, gen_bytes; /* of those: in the mailbox */
+	uint64_t	 mail_n, mail_bytes; /* what it holds at most */
 	struct mproc__futures futures;
 	int64_t		 retry_ns;	/* the kernel refused descriptors */
 

@@ -28,7 +28,7 @@ enum slot {
 #define EOF_NS		(1000 * 1000000LL)	/* closed, but not dead */
 #define KILLED		(MPROC__NEVER - 1)	/* eof_deadline: it was used */
 #define KICK		1	/* armed_ns: the timer is a kick */
-#define QUICK_ROUNDS	64	/* in a row, before a look at all */
+#define QUICK_ROUNDS	256	/* in a row, before a look at all */
 
 static bool
 paced(const struct mproc *p)
@@ -401,7 +401,12 @@ quick_round(struct mproc *p, bool (*ready)(struct mproc *, void *),
 	if (p->data == NULL || p->data_eof ||
 	    !mproc__channel_is_ring(p->data))
 		return false;
-	if (p->waiters == NULL && p->quick_rounds++ < QUICK_ROUNDS) {
+	if (p->quick_rounds++ >= QUICK_ROUNDS) {
+		p->quick_rounds = 0;
+		mproc__work(p);
+		return true;
+	}
+	if (p->waiters == NULL) {
 		mproc__channel_hush(p->data);
 		if (mproc__channel_spin(p->data, is_granted, &w)) {
 			mproc__read_ring(p);
@@ -413,7 +418,6 @@ quick_round(struct mproc *p, bool (*ready)(struct mproc *, void *),
 		if (ready(p, arg))
 			return true;
 	}
-	p->quick_rounds = 0;
 	if (!mproc__channel_listen(p->data))
 		return false;
 	mproc__work(p);

@@ -45,6 +45,8 @@ mailbox(struct mproc *p, uint64_t *ret_n, uint64_t *ret_bytes)
 	mproc__done(p, &n, &bytes);
 	*ret_n = p->gen_sent - n > queued ? p->gen_sent - n : queued;
 	*ret_bytes = p->gen_bytes - bytes;
+	p->mail_n = *ret_n;
+	p->mail_bytes = *ret_bytes;
 }
 
 static bool
@@ -72,6 +74,9 @@ has_room(struct mproc *p, void *arg)
 	if (p->data == NULL || p->status == MPROC_STATUS_DEAD ||
 	    p->stop_sent)
 		return true;	/* the sender finds out why not */
+	/* it can only have got emptier: the page costs a cache miss */
+	if (fits(p, p->mail_n, p->mail_bytes))
+		return true;
 	mailbox(p, &n, &bytes);
 	if (fits(p, n, bytes))
 		return true;
@@ -100,6 +105,8 @@ drop_oldest(struct mproc *p)
 		return false;
 	p->gen_sent--;
 	p->gen_bytes -= size;
+	p->mail_n--;
+	p->mail_bytes -= size;
 	p->gen_frames--;
 	p->own.sent++;
 	p->own.dropped_overflow++;
@@ -215,6 +222,8 @@ put(struct mproc *p, const struct item *it, int kind, uint64_t id,
 	p->gen_frames++;
 	p->gen_sent++;
 	p->gen_bytes += size;
+	p->mail_n++;
+	p->mail_bytes += size;
 	if (r > 0 && p->opt.overflow == MPROC_DROP_OLD)
 		mproc__flush_some(p);
 	else if (r > 0 && mproc__channel_queued(p->data) % FLUSH_EVERY == 0)
