@@ -130,6 +130,11 @@ bool	mproc__loop_ended(struct mproc__core *);
 /* backend_message.c */
 int	mproc__dispatch(struct mproc__core *, struct mproc__frame *);
 void	mproc__account(struct mproc_request *, _Atomic uint64_t *word);
+/*
+ * What a call on the request was refused with are the caller's words, too,
+ * should the handler return that code.  Returns it.
+ */
+int	mproc__keep_words(struct mproc_request *, int code);
 void	mproc__cancel_deferred(struct mproc__core *);
 void	mproc__drop_rest(struct mproc__core *);
 

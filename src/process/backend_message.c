@@ -276,6 +276,17 @@ mproc__drop_rest(struct mproc__core *core)
 }
 
 int
+mproc__keep_words(struct mproc_request *req, int code)
+{
+	if (mproc__err_code() == code) {
+		req->fail_code = code;
+		(void)strlcpy(req->fail_text, mproc__err_text(),
+		    sizeof(req->fail_text));
+	}
+	return code;
+}
+
+int
 mproc_defer(struct mproc_request *req)
 {
 	struct mproc__core *core = req->core;
@@ -352,8 +363,8 @@ mproc_take_arg_fd(struct mproc_request *req, struct mproc_fd field)
 	int i;
 
 	if (!field.present)
-		return mproc__err(-ENOENT, "command %s: the descriptor is "
-		    "absent", req->command);
+		return mproc__keep_words(req, mproc__err(-ENOENT, "command "
+		    "%s: the descriptor is absent", req->command));
 	if (req->msg != NULL)	/* in on_unknown: it has the descriptors */
 		return mproc_take_fd(req->msg, field);
 	for (i = 0; i < req->n_fds; i++) {
@@ -362,7 +373,7 @@ mproc_take_arg_fd(struct mproc_request *req, struct mproc_fd field)
 		req->fds[i] = -1;
 		return field.fd;
 	}
-	return mproc__err(-EBADF, "command %s: descriptor %d was taken, or "
-	    "is not of this request, or its handler has returned",
-	    req->command, field.fd);
+	return mproc__keep_words(req, mproc__err(-EBADF, "command %s: "
+	    "descriptor %d was taken, or is not of this request, or its "
+	    "handler has returned", req->command, field.fd));
 }

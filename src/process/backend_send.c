@@ -293,10 +293,9 @@ reply(struct mproc_request *req, const struct item *it)
 	if (req->answered)
 		return mproc__err(-EALREADY, "command %s was answered before",
 		    req->command);
-	if ((r = check_reply(req, it)) < 0)
-		return r;
-	if ((r = put(req->core, MPROC__REPLY, it, req, &size)) < 0)
-		return r;
+	if ((r = check_reply(req, it)) < 0 ||
+	    (r = put(req->core, MPROC__REPLY, it, req, &size)) < 0)
+		return mproc__keep_words(req, r);
 	req->answered = true;
 	forget(req);
 	return 0;

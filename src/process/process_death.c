@@ -75,15 +75,17 @@ static void
 put_text(struct mproc *p)
 {
 	const struct mproc_death *d = &p->death;
+	const char *cls = p->index.class->name;
 	char cause[200], where[80] = "";
+	bool same = strcmp(cls, p->name) == 0;	/* no name was given */
 
 	put_cause(p, d, cause, sizeof(cause));
 	if (d->command[0] != '\0')
 		(void)snprintf(where, sizeof(where), " in c__%s",
 		    d->command);
 	(void)snprintf(p->death_text, sizeof(p->death_text),
-	    "%s %s (pid %d) %s%s after %lld ms", p->index.class->name,
-	    p->name, (int)p->child.pid, cause, where,
+	    "%s%s%s (pid %d) %s%s after %lld ms", cls, same ? "" : " ",
+	    same ? "" : p->name, (int)p->child.pid, cause, where,
 	    (long long)d->uptime_ms);
 }
 

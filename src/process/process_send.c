@@ -356,7 +356,10 @@ call(struct mproc *p, int timeout_ms, struct mproc_msg **ret_reply,
 		r = mproc__wait(p, is_done, &f, f.deadline);
 		if (!f.done) {
 			mproc__futures_forget(p, &f);
-			mproc__err(r, "%s did not answer %s within %d ms",
+			mproc__err(r, p->status == MPROC_STATUS_NEW ?
+			    "%s was not started, and did not answer %s "
+			    "within %d ms" :
+			    "%s did not answer %s within %d ms",
 			    p->name, it->schema != NULL ?
 			    it->schema->command : mproc_msg_command(it->msg),
 			    timeout_ms);

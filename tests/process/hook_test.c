@@ -101,6 +101,8 @@ a_class_without_commands(void **state)
 	p = start(state, &runner_class, (struct mproc_options){ .name = 0 });
 	assert_int_equal(next_tick(p), 7);
 	assert_int_equal(fix_dead(p)->exit_code, 3);
+	assert_true(mproc_death_print(p, text, sizeof(text)) > 8);
+	assert_string_equal(text, "Runner ");	/* once, having no name */
 	fix_finish(p);
 
 	p = start(state, &idle_class, (struct mproc_options){ .name = 0 });
@@ -283,7 +285,7 @@ c__keep(struct hook *self, const struct hook_keep *args,
 	int fd = mproc_take_fd(req, args->fd);
 
 	if (fd < 0)
-		return mproc_fail(req, fd, "%s", mproc_errmsg(NULL));
+		return fd;
 	self->fd = fd;
 	if ((fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0)
 		return -EIO;
@@ -339,6 +341,8 @@ keep_one(void **state, const struct mproc_class *cls)
 	int fds[2];
 
 	assert_int_equal(mproc_call(p, SOON, NULL, hook_keep), -ENOENT);
+	assert_string_equal(mproc_errmsg(p),
+	    "command keep: the descriptor is absent");
 	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
 	assert_int_equal(mproc_call(p, SOON, NULL, hook_keep,
 	    .fd = MPROC_FD(fds[1])), 0);
@@ -365,6 +369,17 @@ on_unknown_keeps_a_descriptor(void **state)
 	keep_one(state, &any_class);
 }
 
+static void
+a_call_of_what_was_not_started(void **state)
+{
+	struct mproc *p = fix_new(&keeper_class, (struct mproc_options){
+	    .launch = fix_placement(state), .name = "k" });
+
+	assert_int_equal(mproc_call(p, 1, NULL, hook_write), -ETIMEDOUT);
+	assert_non_null(strstr(mproc_errmsg(p), "k was not started"));
+	mproc_free(p);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -375,6 +390,7 @@ main(int argc, char **argv)
 		FIX_ALL(words_of_timers_and_watches),
 		FIX_ALL(a_handler_keeps_a_descriptor),
 		FIX_ALL(on_unknown_keeps_a_descriptor),
+		FIX_ALL(a_call_of_what_was_not_started),
 	};
 
 	if (mproc_init(argc, argv) < 0)

@@ -313,6 +313,8 @@ replies_are_checked(void **state)
 	assert_int_equal(c->code, -EALREADY);
 	mproc_msg_free(msg);
 	assert_int_equal(mproc_call(p, SOON, NULL, probe_wrong), -EINVAL);
+	assert_string_equal(mproc_errmsg(p),
+	    "class Probe, command wrong replies echoed, not held");
 	assert_int_equal(mproc_call(p, SOON, &msg, probe_silent), 0);
 	assert_int_equal(mproc_msg_count(msg), 0);
 	mproc_msg_free(msg);
