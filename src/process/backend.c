@@ -260,8 +260,8 @@ exit_status(struct mproc__core *core, const char *what, int r)
 {
 	if (r >= 0)
 		return r & 0xff;
-	mproc__core_log(core, MPROC_ERROR, "%s failed: %s (%d)", what,
-	    hook_text(core, r), r);
+	mproc__core_log(core, MPROC_ERROR, "%s failed: %s (%s)", what,
+	    hook_text(core, r), mproc_errname(r));
 	return 1;
 }
 

@@ -11,6 +11,7 @@
 #define MPROC_PROCESS_BACKEND_H
 
 #include <mproc/backend.h>
+#include <mproc/error.h>
 #include <mproc/process.h>
 
 #include "channel/channel.h"

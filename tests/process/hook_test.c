@@ -227,7 +227,7 @@ what_callbacks_say_is_logged(void **state)
 	assert_int_equal(mproc_stop(p), 0);
 	assert_true(fix_until(died_with, p));
 	assert_string_equal(mproc_death(p)->last_log,
-	    "post_run failed: cannot part (-16)");
+	    "post_run failed: cannot part (EBUSY)");
 	assert_int_equal(mproc_death(p)->exit_code, 1);
 	fix_finish(p);
 }
