@@ -101,6 +101,14 @@ enum mproc_sigint {
  * @capture_output   the backend's stdout and stderr come line by line as log
  *                   records of logger CLASS.NAME.stdout (INFO) and
  *                   CLASS.NAME.stderr (WARNING); two more descriptors
+ * @batch            MPROC_SOCKET: a message may wait in the library, while
+ *                   the other side has some that it has not handled, to be
+ *                   written with others: until there are 32 KiB, or the next
+ *                   call that finds the other side idle or that waits, or
+ *                   mproc_flush(); mproc_fd() is readable meanwhile.  So do a
+ *                   backend's replies and emits while it has more to handle.
+ *                   Many times as many small messages a second; without it
+ *                   each is written at once.  A ring does not need it
  * @ring_bytes       MPROC_RING: size of the ring, each way, a power of two;
  *                   default 4 MiB; a larger message goes through in pieces
  * @spin_us          MPROC_RING: how long a side that waits looks at the ring
@@ -129,6 +137,7 @@ struct mproc_options {
 	enum mproc_level	 log_level;
 	int			 log_block_ms;
 	bool			 capture_output;
+	bool			 batch;
 	int64_t			 ring_bytes;
 	int			 spin_us;
 };

@@ -97,10 +97,10 @@ mproc__msg_copy(const uint8_t *body, size_t size, const int *fds, int n_fds,
 static void
 really_free(struct mproc_msg *msg)
 {
-	int i, saved = errno;
+	int left = msg->used & ~msg->taken, i, saved = errno;
 
-	for (i = 0; i < MPROC__FDS_MAX; i++)
-		if ((msg->used & ~msg->taken & (1 << i)) != 0)
+	for (i = 0; left >> i != 0; i++)
+		if ((left >> i & 1) != 0)
 			mproc__close(msg->fds[i]);
 	mproc__msg_forget(msg);
 	if (msg->fds_heap)

@@ -144,6 +144,7 @@ on_go(struct mproc__core *core, struct mproc__frame *frame)
 		core->inbox_bytes = go.inbox_bytes;
 		core->emit_overflow = (enum mproc_overflow)go.emit_overflow;
 		core->block_ms = go.block_ms;
+		core->batch = go.batch && !go.ring;
 		mproc__channel_set_spin(core->data, go.spin_us * 1000LL);
 		core->log_block_ms = go.log_block_ms;
 		if (!core->boot.is_thread)

@@ -77,6 +77,7 @@ struct mproc__core {
 	size_t		 max_message;
 	enum mproc_overflow emit_overflow;
 	int		 block_ms, log_block_ms;
+	bool		 batch;		/* replies may wait for each other */
 	uint8_t		*args;		/* start arguments' body */
 	struct mproc__envelope args_env;
 	struct mproc__poke args_poke;

@@ -29,6 +29,15 @@ struct item {
 	const struct mproc_msg *msg;
 };
 
+/* May it wait for others?  While there are more messages to handle. */
+static bool
+may_wait(const struct mproc__core *core)
+{
+	return core->batch && core->in_handler &&
+	    mproc__channel_ready(core->data) &&
+	    mproc__channel_queued_bytes(core->data) < MPROC__BATCH_BYTES;
+}
+
 static int
 put(struct mproc__core *core, int kind, const struct item *it,
     struct mproc_request *req, size_t *ret_size)
@@ -56,10 +65,12 @@ put(struct mproc__core *core, int kind, const struct item *it,
 	if (req != NULL)
 		mproc__account(req, &core->page->handled);
 	r = mproc__channel_commit(core->data, fds.fd, fds.n,
-	    kind == MPROC__CAST, id, true);
+	    kind == MPROC__CAST, id,
+	    !may_wait(core));
 	if (r > 0) {
 		queued = mproc__channel_queued(core->data);
-		if (queued > 1 && queued % FLUSH_EVERY == 0)
+		if (core->batch ? !may_wait(core) :
+		    queued > 1 && queued % FLUSH_EVERY == 0)
 			(void)mproc__channel_flush(core->data);
 		mproc__loop_interest(core);
 	}

@@ -18,7 +18,7 @@ MPROC_MESSAGE(ctl, go,
     (int64_t, max_message), (int64_t, inbox_messages),
     (int64_t, inbox_bytes), (int, emit_overflow), (int, block_ms),
     (int, log_block_ms), (int, stop_grace_ms), (bool, ring),
-    (int, spin_us),
+    (int, spin_us), (bool, batch),
     (struct mproc_fd, fd0), (struct mproc_fd, fd1), (struct mproc_fd, fd2),
     (struct mproc_fd, fd3));
 /* Backend: pre_run is done (code >= 0) or failed. */

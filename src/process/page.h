@@ -21,6 +21,9 @@
 
 #define MPROC__PAGE_SIZE	4096
 
+/* .batch: so much is written at once. */
+#define MPROC__BATCH_BYTES	((size_t)32 << 10)
+
 /* Values of `row` that are no handler's. */
 #define MPROC__ROW_NONE		(-1)	/* in the loop, idle */
 #define MPROC__ROW_BOOT		(-2)	/* not in the loop (pre_run, ...) */

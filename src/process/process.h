@@ -104,6 +104,7 @@ struct mproc {
 	uint64_t	 gen_sent, gen_bytes; /* of those: in the mailbox */
 	uint64_t	 mail_n, mail_bytes; /* what it holds at most */
 	struct mproc__futures futures;
+	bool		 is_slow;	/* it took nothing while we waited */
 	int64_t		 retry_ns;	/* the kernel refused descriptors */
 
 	/* what came in */

@@ -180,8 +180,10 @@ on_answer(struct mproc *p, const struct mproc__frame *frame,
 {
 	struct mproc_future *f = mproc__futures_find(p, env->id);
 	struct mproc_msg *reply = NULL;
-	char text[512] = "";
+	char text[512];
 	int code = 0;
+
+	text[0] = '\0';
 
 	if (f == NULL) {
 		p->own.late++;

@@ -221,7 +221,8 @@ send_go(struct mproc *p)
 		.log_block_ms = p->opt.log_block_ms,
 		.stop_grace_ms = p->opt.stop_grace_ms,
 		.ring = mproc__channel_is_ring(p->data),
-		.spin_us = p->opt.spin_us
+		.spin_us = p->opt.spin_us,
+		.batch = p->opt.batch
 	};
 	struct mproc_fd *fds[MPROC__ARGS_FDS] = {
 		&go.fd0, &go.fd1, &go.fd2, &go.fd3
