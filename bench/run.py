@@ -57,7 +57,7 @@ PEERS = [
     Peer("ring", "mproc, ring", "peer_mproc", "ring", without=START),
     Peer("socket", "mproc, socket", "peer_mproc", "socket", without=START),
     Peer("batch", "mproc, socket, batch", "peer_mproc", "socket,batch",
-         only=SMALL),
+         only=SMALL + ("fan-2", "fan-8")),
     Peer("place", "mproc, ring, in place", "peer_mproc", "ring,place",
          only=ONEWAY),
     Peer("forkserver", "mproc, by fork server", "peer_mproc", "forkserver",
