@@ -112,8 +112,12 @@ void	mproc__run_exit_hooks(void);
 void	mproc__restart_coverage(void);
 /* All signals: for round a fork. */
 void	mproc__block_signals(sigset_t *ret_old);
-/* Dispositions and mask as of a program's start. */
+/* Those that a terminal sends to its foreground processes. */
+void	mproc__terminal_signals(sigset_t *ret_set);
+/* Dispositions as of a program's start; the mask stays. */
 void	mproc__default_signals(void);
+/* The last step: until then what must not end this process is ignored. */
+void	mproc__unblock_signals(void);
 
 /* term.c */
 /* Install the handlers, the lifeline on log_fd, the timers. */

@@ -43,8 +43,8 @@ mproc__block_signals(sigset_t *ret_old)
 	(void)pthread_sigmask(SIG_SETMASK, &all, ret_old);
 }
 
-static void
-empty_mask(void)
+void
+mproc__unblock_signals(void)
 {
 	sigset_t none;
 
@@ -52,23 +52,35 @@ empty_mask(void)
 	(void)pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
-static void
-default_dispositions(void)
+void
+mproc__terminal_signals(sigset_t *ret_set)
+{
+	(void)sigemptyset(ret_set);
+	(void)sigaddset(ret_set, SIGINT);
+	(void)sigaddset(ret_set, SIGQUIT);
+	(void)sigaddset(ret_set, SIGTSTP);
+}
+
+/*
+ * What was typed at the terminal before this process had a group of its own
+ * was for the program: ignoring a pending signal discards it.
+ */
+void
+mproc__default_signals(void)
 {
 	struct sigaction sa = { .sa_flags = 0 };
+	sigset_t typed;
 	int sig;
 
+	mproc__terminal_signals(&typed);
+	sa.sa_handler = SIG_IGN;
+	for (sig = 1; sig <= SIGRTMAX; sig++)
+		if (sigismember(&typed, sig) == 1)
+			(void)sigaction(sig, &sa, NULL);
 	sa.sa_handler = SIG_DFL;
 	/* SIGKILL, SIGSTOP and the C library's own two refuse: fine. */
 	for (sig = 1; sig <= SIGRTMAX; sig++)
 		(void)sigaction(sig, &sa, NULL);
-}
-
-void
-mproc__default_signals(void)
-{
-	default_dispositions();
-	empty_mask();
 }
 
 static void
@@ -134,7 +146,7 @@ mproc__child_run(const struct mproc__birth *b)
 	struct mproc__boot boot = { .class = b->class };
 
 	(void)setpgid(0, 0);
-	default_dispositions();
+	mproc__default_signals();
 	if (!b->sigint_default)
 		ignore_sigint();
 	/* What the parent had not written yet is the parent's. */
@@ -152,7 +164,7 @@ mproc__child_run(const struct mproc__birth *b)
 	memcpy(boot.fd, b->fd, sizeof(boot.fd));
 	if (getppid() != b->parent)	/* before anyone would have told us */
 		_exit(1);
-	empty_mask();
+	mproc__unblock_signals();
 	mproc__backend_exit(mproc__backend_main(&boot));
 }
 

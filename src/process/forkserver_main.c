@@ -42,6 +42,8 @@ ignore_signals(void)
 	sa.sa_handler = SIG_IGN;
 	for (i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++)
 		(void)sigaction(sigs[i], &sa, NULL);
+	/* only now: what came meanwhile, in the program's group, is dropped */
+	mproc__unblock_signals();
 }
 
 /*

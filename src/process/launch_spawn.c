@@ -108,7 +108,8 @@ set_attributes(posix_spawnattr_t *attr)
 	(void)sigfillset(&set);
 	if ((r = posix_spawnattr_setsigdefault(attr, &set)) != 0)
 		return -r;
-	(void)sigemptyset(&set);
+	/* until it has a group of its own, and knows what to ignore */
+	mproc__terminal_signals(&set);
 	if ((r = posix_spawnattr_setsigmask(attr, &set)) != 0 ||
 	    (r = posix_spawnattr_setpgroup(attr, 0)) != 0)
 		return -r;
