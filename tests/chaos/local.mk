@@ -45,3 +45,8 @@ check_PROGRAMS += tests/chaos/orphan_test
 tests_chaos_orphan_test_SOURCES = %D%/orphan_test.c %D%/hostile.c \
 	%D%/hostile.h
 tests_chaos_orphan_test_LDADD = $(CHAOS_LDADD)
+
+check_PROGRAMS += tests/chaos/interrupt_test
+tests_chaos_interrupt_test_SOURCES = %D%/interrupt_test.c %D%/hostile.c \
+	%D%/hostile.h
+tests_chaos_interrupt_test_LDADD = $(CHAOS_LDADD)

@@ -1,4 +1,5 @@
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -336,6 +337,37 @@ chaos_gone(int pid)
 	text[n] = '\0';
 	at = strrchr(text, ')');
 	return at != NULL && (at[2] == 'Z' || at[2] == 'X');
+}
+
+int
+chaos_children(void)
+{
+	char path[64], text[4096], *at, *end;
+	int fd, n = 0;
+	ssize_t len;
+
+	while (waitpid(-1, NULL, __WALL | WNOHANG) > 0)
+		;
+	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/children",
+	    (int)getpid());
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	len = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[len > 0 ? len : 0] = '\0';
+	for (at = text; strtol(at, &end, 10) > 0; at = end)
+		n++;
+	return n;
+}
+
+void
+chaos_tell_children(void)
+{
+	char command[80];
+
+	(void)snprintf(command, sizeof(command),
+	    "ps -o pid,ppid,pgid,stat,args --ppid %d >&2", (int)getpid());
+	(void)!system(command);
 }
 
 bool

@@ -66,6 +66,12 @@ long chaos_env(const char *name, long or_this);
 long chaos_count(long n);
 /* Is there no process of this number, or only a zombie? */
 bool chaos_gone(int pid);
+/*
+ * Living children of this process, adopted ones included; reaps the dead
+ * ones.  And say on standard error who they are.
+ */
+int chaos_children(void);
+void chaos_tell_children(void);
 /* Wait until condition(arg), looking each millisecond: false: not in 10 s. */
 bool chaos_await(bool (*condition)(void *arg), void *arg);
 /* The accounts of a process that is not running add up, or the test fails. */
