@@ -326,10 +326,27 @@ sleeps_of(pid_t pid)
 	return n;
 }
 
+/* Wait for so long as a program would; returns how often it woke up. */
+static int
+watch(struct mproc *p, double seconds)
+{
+	struct pollfd pfd = { .fd = mproc_fd(p), .events = POLLIN };
+	int64_t end = now_ns() + (int64_t)(seconds * 1e9), left;
+	struct mproc_msg *msg;
+	int woken = 0;
+
+	while ((left = end - now_ns()) > 0)
+		if (poll(&pfd, 1, (int)(left / 1000000) + 1) > 0) {
+			woken++;
+			if (mproc_recv(p, 0, &msg) == 1)
+				mproc_msg_free(msg);
+		}
+	return woken;
+}
+
 int
 stay_idle(long param, double seconds)
 {
-	struct pollfd pfd = { .events = POLLIN };
 	struct mproc *p;
 	long before;
 	int r, woken;
@@ -338,10 +355,9 @@ stay_idle(long param, double seconds)
 	if ((r = start_one(&work_class, &p)) < 0)
 		return r;
 	if ((r = ask_one(p, NULL)) == 0) {
-		pfd.fd = mproc_fd(p);
-		(void)poll(&pfd, 1, 100);	/* let it come to rest */
+		(void)watch(p, 0.1);		/* let it come to rest */
 		before = sleeps_of(mproc_pid(p));
-		woken = poll(&pfd, 1, (int)(seconds * 1e3));
+		woken = watch(p, seconds);
 		printf("%ld %d\n", sleeps_of(mproc_pid(p)) - before, woken);
 	}
 	mproc_free(p);

@@ -154,7 +154,7 @@ class Targets:
 
     def codec(self):
         for rows in ("1", "1000"):
-            of = "a class of %s handlers" % format(int(rows), ",")
+            of = "a table of " + ("1 row" if rows == "1" else "1,000 rows")
             self.at_most("encode a small message, %s: at most 10 ns" % of,
                          self.get("codec", "encode-" + rows), 10, "ns")
             self.at_most("scan, decode, check, dispatch a small message, %s: "
@@ -174,8 +174,11 @@ class Targets:
         self.at_most("memory of an idle backend, ring: at most 120 KiB",
                      g("ring", "memory"), 120, "KiB")
         for peer in ("socket", "ring"):
-            self.at_most("idle, %s: no wake-up in %g s" % (
-                peer, self.facts["idle"]), g(peer, "idle"), 0, "wake-ups")
+            for work, side in (("idle", "backend"),
+                               ("idle-front", "frontend")):
+                self.at_most("idle %s, %s: no wake-up in %g s" % (
+                    side, peer, self.facts["idle"]), g(peer, work), 0,
+                    "wake-ups")
 
     def growth(self):
         for peer in ("socket", "ring"):

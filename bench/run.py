@@ -238,8 +238,12 @@ class Bench:
                     sys.stderr.write("\r\033[Kround %d of %d: %s" % (
                         number + 1, args.rounds, work.key))
                 self.one_work(number, work, peers, args.seconds, known)
-        idle = Work("idle", "idle", "", "idle 0", only=("ring", "socket"))
-        self.one_work(0, idle, peers, args.idle, {})
+        both = ("ring", "socket")
+        known = {}
+        for work in (Work("idle", "backend", "", "idle 0", only=both),
+                     Work("idle-front", "frontend", "", "idle 0", 1,
+                          only=both)):
+            self.one_work(0, work, peers, args.idle, known)
         if sys.stderr.isatty():
             sys.stderr.write("\r\033[K")
         return works
