@@ -41,6 +41,11 @@ include %D%/checks/local.mk
 TESTS += $(check_PROGRAMS)
 endif
 
+# What sends messages, in a build whose default channel is the ring.
+ringcheck: all
+	$(MAKE) check TESTS='$(filter tests/process/% tests/context/% \
+		tests/chaos/% tests/pool/% tests/examples/%,$(TESTS))'
+
 # The core's tests under valgrind, which slows them down by a factor of 20.
 # A spawned process executes /proc/self/exe, which is valgrind itself there.
 memcheck: all

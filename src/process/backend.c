@@ -153,9 +153,9 @@ on_go(struct mproc__core *core, struct mproc__frame *frame)
 		(void)snprintf(core->logger, sizeof(core->logger), "%s.%s",
 		    core->class->name, core->name);
 		r = keep_args(core, &go);
+		if (r >= 0 && go.ring)
+			r = mproc__channel_join(core->data);
 	}
-	if (r >= 0 && go.ring)
-		r = mproc__channel_join(core->data);
 	while (n > 0)
 		mproc__close(fds[--n]);
 	return r;
