@@ -162,7 +162,7 @@ void	mproc__fault(struct mproc *, const char *what, int code);
 void	mproc__read_control(struct mproc *);
 void	mproc__read_data(struct mproc *);
 /* What a ring holds, without a system call; nothing for a socket. */
-void	mproc__read_ring(struct mproc *);
+int	mproc__read_ring(struct mproc *);	/* as _pull */
 void	mproc__read_log(struct mproc *);
 void	mproc__read_capture(struct mproc *, int which);
 int	mproc__capture_new(struct mproc *);	/* 0, -ENOMEM */

@@ -43,7 +43,7 @@ drain(struct mproc *p)
 		if (fds[2].revents)
 			mproc__read_data(p);
 		else
-			mproc__read_ring(p);
+			(void)mproc__read_ring(p);
 		if (fds[3].revents)
 			mproc__read_capture(p, 0);
 		if (fds[4].revents)

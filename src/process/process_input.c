@@ -257,12 +257,17 @@ mproc__read_data(struct mproc *p)
 		take_frames(p, mproc__channel_fill(p->data));
 }
 
-void
+int
 mproc__read_ring(struct mproc *p)
 {
-	if (p->data != NULL && !p->data_eof &&
-	    mproc__channel_pending(p->data))
-		take_frames(p, mproc__channel_pull(p->data));
+	int r;
+
+	if (p->data == NULL || p->data_eof ||
+	    !mproc__channel_pending(p->data))
+		return 0;
+	r = mproc__channel_pull(p->data);
+	take_frames(p, r);
+	return r;
 }
 
 /*

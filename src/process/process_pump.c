@@ -320,7 +320,7 @@ take_input(struct mproc *p, const struct pollfd fds[SLOTS])
 	if (fds[SLOT_DATA].revents & ~POLLOUT)
 		mproc__read_data(p);
 	else
-		mproc__read_ring(p);
+		(void)mproc__read_ring(p);
 }
 
 /* Is there output that a ring has kept waiting? */
@@ -409,7 +409,7 @@ quick_round(struct mproc *p, bool (*ready)(struct mproc *, void *),
 	if (p->waiters == NULL) {
 		mproc__channel_hush(p->data);
 		if (mproc__channel_spin(p->data, is_granted, &w)) {
-			mproc__read_ring(p);
+			(void)mproc__read_ring(p);
 			if (ring_waits(p))
 				write_out(p);
 			mproc__interest(p);
@@ -435,7 +435,8 @@ listen_on(struct mproc *p)
 		return;
 	while (p->data != NULL && !p->data_eof &&
 	    mproc__channel_listen(p->data)) {
-		mproc__read_ring(p);
+		if (mproc__read_ring(p) == -ENOMEM)
+			break;		/* another time */
 		mproc__interest(p);
 		mproc__wake_waiters(p);
 	}
