@@ -145,9 +145,10 @@ int	mproc__channel_take_fds(struct mproc__channel *, int n, int *ret_fds);
  * different then:
  *  - POLLIN on the socket means "look": call _fill, then _flush if something
  *    is queued; POLLOUT means nothing.
- *  - Frames that come are told of only to who listens: _listen before every
- *    sleep, and when it says true do not sleep but _fill.  _fill takes the
- *    call back (what came is what was called for), and so does _hush.
+ *  - Bytes that come are told of only to who listens: _listen before every
+ *    sleep, and when it says true do not sleep but _fill: there are some,
+ *    and nothing was called for.  Else the call stands until bytes are read
+ *    (they are what was called for), or until _hush.
  *  - Room is told of without asking, while something is queued.
  *
  * _share: 0, or -EINVAL (`size` is no power of two), -ENOMEM, -EMFILE,

@@ -205,9 +205,10 @@ mproc__channel_fill(struct mproc__channel *ch)
 	int heard = 0, n;
 
 	if (ch->ring != NULL && ch->in.error == 0)
-		heard = mproc__ring_hear(ch);
+		heard = mproc__ring_hear(ch, true);
 	n = fill(ch);
-	return heard < 0 && n >= 0 ? heard : n;
+	return heard < 0 && (n == 0 || (n > 0 && heard != -ENOMEM)) ?
+	    heard : n;
 }
 
 int

@@ -134,7 +134,8 @@ refused(struct mproc__out *out, int r)
 
 /*
  * Where nothing waits a frame is built in the ring itself; the encoder moves
- * to memory of its own when the room there is too small.
+ * to memory of its own when the room there is too small.  After a frame that
+ * was too large the next is not begun there: its memory is in `buf` already.
  */
 static struct mproc__buf *
 begin_in_place(struct mproc__channel *ch)
@@ -162,7 +163,7 @@ mproc__channel_begin(struct mproc__channel *ch)
 	assert(!out->open);
 	out->open = true;
 	if (ch->ring != NULL && out->bytes == 0 && ch->limit == 0 &&
-	    begin_in_place(ch) != NULL)
+	    !out->is_large && begin_in_place(ch) != NULL)
 		return &out->direct;
 	mproc__queue_compact(out);
 	out->start = out->buf.len;
@@ -323,6 +324,8 @@ commit_in_buf(struct mproc__channel *ch, const int *fds, int n_fds,
 
 	if ((r = seal(ch, &out->buf, out->start, n_fds, &rec->size)) < 0)
 		return r;
+	if (ch->ring != NULL)
+		out->is_large = rec->size > ch->ring->size / 2;
 	r = -EAGAIN;
 	rec->at = out->start;
 	if (write && out->bytes == 0)
@@ -424,10 +427,12 @@ mproc__channel_flush_frames(struct mproc__channel *ch, int max_frames)
 	ssize_t n;
 
 	assert(!out->open);
-	if (out->gone)
-		return -EPIPE;
 	if (ch->bell_due)
 		(void)mproc__ring_bell(ch);
+	if (out->gone) {
+		mproc__queue_done(out);	/* who reads may have learnt it */
+		return -EPIPE;
+	}
 	while (out->bytes > 0 && max_frames > 0) {
 		collect(out, max_frames, &b);
 		limit(&b, ch->limit);

@@ -4,7 +4,7 @@
  *
  * The socket's bytes are records: 0, the doorbell, which says nothing but
  * "look"; 1 and a u64 (little-endian), with descriptors: those of the frame
- * whose bytes, counted from the first ever, include the one before that
+ * whose first byte, counted from the first ever, is the one before that
  * number; 2, with two descriptors, the first of all: the rings.  A record
  * with descriptors is written before the first byte of its frame is handed
  * over, and the ring tells how many were.
@@ -21,6 +21,8 @@
 #define RECORD_FDS	1
 #define RECORD_RING	2
 #define FDS_SIZE	9U		/* of a RECORD_FDS */
+#define HEAR_BYTES	256U		/* a read of the socket */
+#define HEAR_READS	256		/* then something else has its turn */
 
 #define SHARE_MS	1000		/* an empty socket takes a byte */
 #define SPIN_LOOKS	32		/* between two looks at the clock */
@@ -108,51 +110,117 @@ mproc__ring_write(struct mproc__channel *ch, const struct iovec *iov,
 	return r < 0 ? r : (ssize_t)n;
 }
 
-/* What one read of the socket gave: 0, or -EPROTO, -EMFILE. */
-static int
-take_records(struct mproc__channel *ch, const uint8_t *bytes, size_t n,
-    const int *fds, int n_fds, bool lost)
+/* The bells before a read's one record; a read with descriptors ends so. */
+static size_t
+bells(const uint8_t *bytes, size_t n)
 {
-	int records = 0, i, r;
-	uint64_t end = 0;
-	size_t at;
+	size_t at = 0;
 
-	for (at = 0; at < n; at++) {
-		if (bytes[at] == RECORD_BELL)
-			continue;
-		if (bytes[at] != RECORD_FDS || n - at < FDS_SIZE)
-			break;
-		for (end = 0, i = 8; i > 0; i--)
-			end = end << 8 | bytes[at + (size_t)i];
-		at += FDS_SIZE - 1;
-		records++;
-	}
-	if (at < n || records != (n_fds > 0 || lost) ||
-	    (lost && ch->in.fds == NULL)) {
-		for (i = 0; i < n_fds; i++)
-			mproc__close(fds[i]);
-		return -EPROTO;
-	}
-	if (records == 0)
-		return 0;
-	ch->ring->fds_seen++;
-	ch->ring->fds_end = end;
-	r = mproc__in_fds_keep(&ch->in, fds, n_fds, end);
-	return r < 0 ? r : lost ? -EMFILE : 0;
+	while (at < n && bytes[at] == RECORD_BELL)
+		at++;
+	return at;
 }
 
-int
-mproc__ring_hear(struct mproc__channel *ch)
+/*
+ * A read may end inside the record whose descriptors it brings: as that was
+ * one write, the rest is there.  How many bytes they are then.
+ */
+static size_t
+complete(struct mproc__channel *ch, uint8_t *bytes, size_t n)
 {
-	int fds[MPROC__KERNEL_FDS], n_fds, r = 0, got;
-	uint8_t bytes[256];
+	size_t at = bells(bytes, n);
+	ssize_t more;
+
+	if (at == n || n - at >= FDS_SIZE)
+		return n;
+	do
+		more = recv(ch->fd, bytes + n, FDS_SIZE - (n - at),
+		    MSG_DONTWAIT);
+	while (more < 0 && errno == EINTR);
+	return more > 0 ? n + (size_t)more : n;
+}
+
+/* Is the byte before number `end` read, or there to be read? */
+static bool
+is_handed_over(const struct mproc__ring *ring, uint64_t end)
+{
+	return end <= ring->head || atomic_load_explicit(&ring->peer->tail,
+	    memory_order_acquire) - ring->head >= end - ring->head;
+}
+
+/* A RECORD_FDS: 0, -EPROTO, or -EMFILE, its descriptors were lost. */
+static int
+take_record(struct mproc__channel *ch, const uint8_t *record, size_t n,
+    int n_fds, bool lost)
+{
+	struct mproc__ring *ring = ch->ring;
+	uint64_t end = 0;
+	int i;
+
+	/* the last one's frame has begun, or this could not have been sent */
+	if (!is_handed_over(ring, ring->fds_end))
+		return -EPROTO;
+	if (n != FDS_SIZE || record[0] != RECORD_FDS || ch->in.fds == NULL ||
+	    (n_fds == 0 && !lost) || n_fds > MPROC__MAX_FDS)
+		return -EPROTO;
+	for (i = 8; i > 0; i--)
+		end = end << 8 | record[i];
+	/* the frame is after the last one's, and will fit into the ring */
+	if (end <= ring->fds_end || end - 1 - ring->head >= ring->size)
+		return -EPROTO;
+	ring->fds_seen++;
+	ring->fds_end = end;
+	return lost ? -EMFILE : 0;
+}
+
+/* What one read of the socket gave: 0, or -EPROTO, -EMFILE. */
+static int
+take_records(struct mproc__channel *ch, uint8_t *bytes, size_t n,
+    const int *fds, int n_fds, bool lost)
+{
+	size_t at;
+	int i, r;
+
+	n = complete(ch, bytes, n);
+	at = bells(bytes, n);
+	if (at == n && n_fds == 0 && !lost)
+		return 0;
+	r = take_record(ch, bytes + at, n - at, n_fds, lost);
+	if (r == 0)
+		return mproc__in_fds_keep(&ch->in, fds, n_fds,
+		    ch->ring->fds_end);
+	for (i = 0; i < n_fds; i++)
+		mproc__close(fds[i]);
+	return r;
+}
+
+/*
+ * Nothing more is to be read from the socket now.  Who reads bytes, too,
+ * leaves the next descriptors there until it is at the last ones' frame: that
+ * makes room for them.
+ */
+static bool
+is_enough(const struct mproc__channel *ch, bool reads)
+{
+	return ch->hung_up || mproc__in_fds_full(&ch->in) || (reads &&
+	    ch->ring->fds_end > ch->ring->head &&
+	    is_handed_over(ch->ring, ch->ring->fds_end));
+}
+
+/* 0 or -errno; ret_all: as many reads as were needed. */
+static int
+hear(struct mproc__channel *ch, bool reads_bytes, bool *ret_all)
+{
+	int fds[MPROC__KERNEL_FDS], n_fds, r = 0, got, reads;
+	uint8_t bytes[HEAR_BYTES + FDS_SIZE];
 	bool lost;
 	ssize_t n;
 
-	do {
-		if (ch->hung_up || mproc__in_fds_full(&ch->in))
+	*ret_all = true;
+	for (reads = 0; reads < HEAR_READS; reads++) {
+		if (is_enough(ch, reads_bytes))
 			return r;
-		n = mproc__in_records(ch, bytes, sizeof(bytes), fds, &n_fds,
+		n = mproc__in_records(ch, bytes, HEAR_BYTES, fds, &n_fds,
 		    &lost);
 		if (n == -EAGAIN)
 			return r;
@@ -167,8 +235,30 @@ mproc__ring_hear(struct mproc__channel *ch)
 			return ch->in.error = mproc__err(-EPROTO, "the peer "
 			    "sends descriptors that are not expected");
 		r = got < 0 ? got : r;
-	} while (n == sizeof(bytes) || n_fds > 0 || lost);
+		if (n < (ssize_t)HEAR_BYTES && n_fds == 0 && !lost)
+			return r;
+	}
+	*ret_all = false;
 	return r;
+}
+
+int
+mproc__ring_hear(struct mproc__channel *ch, bool reads_bytes)
+{
+	bool all;
+
+	return hear(ch, reads_bytes, &all);
+}
+
+/*
+ * Has the peer sent descriptors that have not come yet?  There may well be
+ * more of them here than it has told of: it sends first.
+ */
+static bool
+is_behind(const struct mproc__ring *ring)
+{
+	return (int64_t)(atomic_load_explicit(&ring->peer->fds,
+	    memory_order_relaxed) - ring->fds_seen) > 0;
 }
 
 /* How many of n bytes may be read: their descriptors must be there first. */
@@ -177,21 +267,22 @@ with_fds(struct mproc__channel *ch, size_t n)
 {
 	struct mproc__ring *ring = ch->ring;
 	uint64_t before;
+	bool all;
 	int r;
 
-	if (atomic_load_explicit(&ring->peer->fds, memory_order_relaxed) ==
-	    ring->fds_seen)
+	if (!is_behind(ring))
 		return (ssize_t)n;
-	if ((r = mproc__ring_hear(ch)) < 0 && r != -EMFILE)
+	if ((r = hear(ch, true, &all)) < 0 && r != -EMFILE)
 		return r;
-	if (atomic_load_explicit(&ring->peer->fds, memory_order_relaxed) ==
-	    ring->fds_seen)
+	if (!is_behind(ring))
 		return (ssize_t)n;
-	if (!mproc__in_fds_full(&ch->in))
-		return ch->in.error = mproc__err(-EPROTO, "the peer speaks "
-		    "of descriptors that it did not send");
-	before = ring->fds_end - ring->head;
-	return (ssize_t)(before < n ? before : n);
+	if (ring->fds_end > ring->head) {
+		before = ring->fds_end - ring->head;
+		return (ssize_t)(before < n ? before : n);
+	}
+	/* also when too many wait that are of no whole frame */
+	return !all ? -EAGAIN : (ch->in.error = mproc__err(-EPROTO,
+	    "the peer speaks of descriptors that it did not send"));
 }
 
 ssize_t
@@ -206,8 +297,8 @@ mproc__ring_read(struct mproc__channel *ch, void *data, size_t size)
 		    "to have sent more than a ring holds");
 	if (n == 0)
 		return ch->hung_up ? 0 : -EAGAIN;
-	if ((r = with_fds(ch, n)) <= 0)
-		return r < 0 ? r : -EAGAIN;
+	if ((r = with_fds(ch, n)) < 0)
+		return r;
 	n = (size_t)r < size ? (size_t)r : size;
 	memcpy(data, at, n);
 	ch->listening = false;
@@ -284,7 +375,7 @@ mproc__channel_is_ring(const struct mproc__channel *ch)
 int
 mproc__channel_hear(struct mproc__channel *ch)
 {
-	return ch->ring != NULL ? mproc__ring_hear(ch) : 0;
+	return ch->ring != NULL ? mproc__ring_hear(ch, false) : 0;
 }
 
 bool
@@ -296,10 +387,17 @@ mproc__channel_pending(const struct mproc__channel *ch)
 bool
 mproc__channel_listen(struct mproc__channel *ch)
 {
-	if (ch->ring == NULL || ch->listening)
+	if (ch->ring == NULL)
 		return false;
+	/* what the bell was for may not have been read, but the bell heard */
+	if (ch->listening)
+		return mproc__ring_pending(ch->ring);
+	if (mproc__ring_call_reader(ch->ring)) {
+		mproc__ring_hush_reader(ch->ring);
+		return true;
+	}
 	ch->listening = true;
-	return mproc__ring_call_reader(ch->ring);
+	return false;
 }
 
 void

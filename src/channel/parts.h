@@ -47,6 +47,7 @@ struct mproc__out {
 	struct mproc__buf buf;
 	size_t	start;			/* the open frame's length word */
 	bool	open;
+	bool	is_large;		/* the last was, for the ring */
 	bool	in_place;		/* ... which is not in buf, but */
 	struct mproc__buf direct;	/* here, in the ring while lent */
 	bool	gone, blocked;
@@ -129,8 +130,11 @@ int	mproc__ring_bell(struct mproc__channel *);
 /* n bytes that were written into the ring's room are a frame: 0, -errno. */
 int	mproc__ring_commit(struct mproc__channel *, size_t n, const int *fds,
 	    size_t n_fds);
-/* Empty the socket of doorbells and descriptors: 0 or -errno; hung_up */
-int	mproc__ring_hear(struct mproc__channel *);
+/*
+ * Empty the socket of doorbells and descriptors: 0 or -errno; hung_up.
+ * reads_bytes: the caller does, so what does not fit to them yet may stay.
+ */
+int	mproc__ring_hear(struct mproc__channel *, bool reads_bytes);
 
 /* in_fds.c: descriptors that came and wait for their frame. */
 

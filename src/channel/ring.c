@@ -7,13 +7,17 @@
  * other's, and both must not miss.  Release and acquire do not order a store
  * before a later load, so both sides have a full barrier in between: the
  * publisher as an exchange (on x86 cheaper than a store and a fence), the
- * sleeper as a fence.
+ * sleeper as a fence.  An exchange orders later loads only if they, too, are
+ * sequentially consistent (on arm64 its store may come after others); then
+ * either the load of the call comes after the sleeper's fence, and sees the
+ * call (7.17.3 p9), or the exchange comes before it, and is seen (p10).
  */
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "channel/ring.h"
 #include "system/system.h"
@@ -60,8 +64,6 @@ check(int fd, size_t *ret_size)
 	struct stat st;
 	int seals = fcntl(fd, F_GET_SEALS);
 
-	if (seals < 0 && errno != EINVAL)
-		return mproc__fd_error(errno, "a ring");
 	if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &st) < 0 ||
 	    st.st_size <= (off_t)MPROC__RING_HEAD ||
 	    !is_size((size_t)st.st_size - MPROC__RING_HEAD))
@@ -74,6 +76,15 @@ static size_t
 map_bytes(size_t size)
 {
 	return MPROC__RING_HEAD + 2 * size;
+}
+
+/* What forbids itself to be mapped or sealed is none of ours. */
+static int
+refused(int err, const char *what)
+{
+	if (err == EACCES || err == EPERM)
+		return mproc__err(-EPROTO, "%s: %s", what, strerror(err));
+	return mproc__fd_error(err, what);
 }
 
 /* The head page, the bytes, and the bytes again. */
@@ -91,7 +102,7 @@ map(int fd, size_t size, int prot, uint8_t **ret_at)
 	    fd, 0) == MAP_FAILED ||
 	    mmap(at + MPROC__RING_HEAD + size, size, prot,
 	    MAP_SHARED | MAP_FIXED, fd, MPROC__RING_HEAD) == MAP_FAILED) {
-		r = mproc__fd_error(errno, "mapping a ring");
+		r = refused(errno, "mapping a ring");
 		(void)munmap(at, map_bytes(size));
 		return r;
 	}
@@ -121,7 +132,7 @@ mproc__ring_open(const int fds[2], struct mproc__ring **ret_ring)
 	/* an old kernel does without: then it is only a matter of trust */
 	if (fcntl(fds[0], F_ADD_SEALS, F_SEAL_FUTURE_WRITE) < 0 &&
 	    errno != EINVAL) {
-		r = mproc__fd_error(errno, "sealing a ring");
+		r = refused(errno, "sealing a ring");
 		goto fail;
 	}
 	if ((r = map(fds[1], size, PROT_READ, &peer)) < 0)
@@ -176,7 +187,7 @@ mproc__ring_room(struct mproc__ring *r, size_t enough, uint8_t **ret_at)
 static bool
 is_called(const _Atomic uint32_t *call, uint32_t *rung)
 {
-	uint32_t n = atomic_load_explicit(call, memory_order_relaxed);
+	uint32_t n = atomic_load_explicit(call, memory_order_seq_cst);
 
 	if ((n & 1) == 0 || n == *rung)
 		return false;
@@ -215,7 +226,7 @@ mproc__ring_consume(struct mproc__ring *r, size_t n)
 	(void)atomic_exchange_explicit(&r->own->head, r->head,
 	    memory_order_seq_cst);
 	if ((atomic_load_explicit(&r->peer->writer_call,
-	    memory_order_relaxed) & 1) == 0)
+	    memory_order_seq_cst) & 1) == 0)
 		return false;
 	/* a writer is woken for much room, or when all was read */
 	tail = atomic_load_explicit(&r->peer->tail, memory_order_relaxed);
@@ -256,6 +267,9 @@ mproc__ring_call_writer(struct mproc__ring *r)
 
 	call(&r->own->writer_call, &r->writer_call);
 	head = atomic_load_explicit(&r->peer->head, memory_order_acquire);
+	if (head - r->peer_head > r->tail - r->peer_head)
+		return true;	/* a lie, which _room will see */
+	r->peer_head = head;
 	return r->tail - head <= r->size / 2;
 }
 
