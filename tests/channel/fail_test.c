@@ -22,7 +22,10 @@ new_pair(struct pair *ret)
 	if ((r = mproc__channel_new(fds[1], &opt, &ret->b)) < 0) {
 		ret->a = mproc__channel_free(ret->a);
 		mproc__close(fds[1]);
+		return r;
 	}
+	if ((r = pair_share(ret)) < 0)
+		pair_free(ret);
 	return r;
 }
 
@@ -214,11 +217,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_allocation_fails_once),
-		cmocka_unit_test(a_wish_to_shrink_that_fails),
-		cmocka_unit_test(each_error_of_sending),
-		cmocka_unit_test(a_queue_that_cannot_go_on_is_lost),
-		cmocka_unit_test(each_error_of_receiving),
+		BOTH_KINDS(each_allocation_fails_once),
+		BOTH_KINDS(a_wish_to_shrink_that_fails),
+		SOCKET_ONLY(each_error_of_sending),
+		SOCKET_ONLY(a_queue_that_cannot_go_on_is_lost),
+		SOCKET_ONLY(each_error_of_receiving),
 	};
 
 	return TEST_RUN(tests);

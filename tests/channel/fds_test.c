@@ -178,6 +178,7 @@ queued_copies_are_closed(void **state)
 	assert_int_equal(tag, 0);
 	assert_int_equal(open_fds(), open + 12);
 	p.b = mproc__channel_free(p.b);
+	(void)mproc__channel_hear(p.a);	/* a ring alone does not tell */
 	assert_int_equal(mproc__channel_flush(p.a), -EPIPE);
 	assert_int_equal(open_fds(), open - 1);
 	pair_free(&p);
@@ -351,12 +352,24 @@ limit_for(int spare)
 	return (rlim_t)(fd + spare);
 }
 
+/* The next frame is this one, and has n descriptors. */
+static int
+check_next(struct mproc__channel *ch, uint64_t seed, int n)
+{
+	struct mproc__frame frame;
+
+	while (!mproc__channel_ready(ch))
+		CHECK(mproc__channel_fill(ch) > 0);
+	CHECK(mproc__channel_next(ch, &frame) == 1);
+	CHECK(bytes_are(frame.data, frame.size, seed) && frame.n_fds == n);
+	return 0;
+}
+
 /* Three frames with ten each; there is room for four when the first comes. */
 static int
 lose_some(void)
 {
 	struct pair p = pair_new(0);
-	struct mproc__frame frame;
 	int fds[10], taken[10], i, open;
 
 	CHECK(set_nofile(256) == 0);
@@ -370,20 +383,18 @@ lose_some(void)
 	CHECK(mproc__channel_fill(p.b) == -EMFILE);
 	CHECK(set_nofile(256) == 0);
 	CHECK(open_fds() == open);
-	CHECK(mproc__channel_fill(p.b) > 0);
-	CHECK(mproc__channel_next(p.b, &frame) == 1);
-	CHECK(bytes_are(frame.data, frame.size, 0) && frame.n_fds == 0);
+	CHECK(check_next(p.b, 0, 0) == 0);
 	CHECK(mproc__channel_take_fds(p.b, 10, taken) == 0);
 	/* the next one's are the next one's */
-	CHECK(mproc__channel_next(p.b, &frame) == 1);
-	CHECK(bytes_are(frame.data, frame.size, 1) && frame.n_fds == 10);
+	CHECK(check_next(p.b, 1, 10) == 0);
 	CHECK(mproc__channel_take_fds(p.b, 10, taken) == 10);
 	CHECK(files_are(taken, 10, 0));
 	files_close(taken, 10);
 	CHECK(set_nofile(limit_for(0)) == 0);	/* and none at all */
-	CHECK(mproc__channel_fill(p.b) == -EMFILE);
-	CHECK(mproc__channel_next(p.b, &frame) == 1);
-	CHECK(bytes_are(frame.data, frame.size, 2) && frame.n_fds == 0);
+	/* a ring has got the third's, to see where the second ends */
+	if (!pair_is_ring())
+		CHECK(mproc__channel_fill(p.b) == -EMFILE);
+	CHECK(check_next(p.b, 2, pair_is_ring() ? 10 : 0) == 0);
 	CHECK(mproc__channel_fill(p.b) == 0);
 	files_close(fds, 10);
 	pair_free(&p);
@@ -485,16 +496,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sixteen_pass_and_seventeen_do_not),
-		cmocka_unit_test(order_with_neighbours),
-		cmocka_unit_test(not_taken_are_closed_with_their_frame),
-		cmocka_unit_test(queued_copies_are_closed),
-		cmocka_unit_test(refused_where_none_are_allowed),
-		cmocka_unit_test(more_than_can_wait_end_the_stream),
-		cmocka_unit_test(many_frames_with_sixteen_each),
-		cmocka_unit_test(truncated_by_the_limit_of_descriptors),
-		cmocka_unit_test(too_many_in_flight_is_back_pressure),
-		cmocka_unit_test(no_descriptor_for_the_copy),
+		BOTH_KINDS(sixteen_pass_and_seventeen_do_not),
+		BOTH_KINDS(order_with_neighbours),
+		BOTH_KINDS(not_taken_are_closed_with_their_frame),
+		BOTH_KINDS(queued_copies_are_closed),
+		SOCKET_ONLY(refused_where_none_are_allowed),
+		SOCKET_ONLY(more_than_can_wait_end_the_stream),
+		BOTH_KINDS(many_frames_with_sixteen_each),
+		BOTH_KINDS(truncated_by_the_limit_of_descriptors),
+		BOTH_KINDS(too_many_in_flight_is_back_pressure),
+		BOTH_KINDS(no_descriptor_for_the_copy),
 	};
 
 	return TEST_RUN(tests);
