@@ -99,19 +99,18 @@ encode(struct mproc__buf *buf, long n)
 static void
 decode(struct mproc__index *index, struct codec *self, long n)
 {
+	const struct mproc__route *route;
 	struct mproc__envelope e;
 	struct mproc__poke poke;
 	struct codec_add args;
 	long i, from = 0;
-	int row;
 
 	for (i = 0; i < n; i++) {
-		if (mproc__envelope_read(bodies[from], sizes[from], &e) < 0 ||
-		    (row = mproc__index_find(index, e.command,
-		    e.command_len)) < 0 ||
-		    mproc__decode(rows[row].schema, e.args, e.args_size, NULL,
-		    0, &args, &poke) < 0 ||
-		    rows[row].entry(&self->base, &args, NULL) < 0)
+		if (!mproc__envelope_head(bodies[from], sizes[from], &e) ||
+		    (route = mproc__index_route(index, e.command,
+		    e.command_len)) == NULL ||
+		    !mproc__decode_body(route->schema, &e, &args, &poke) ||
+		    rows[route->row].entry(&self->base, &args, NULL) < 0)
 			errx(1, "decode: %s", mproc_errmsg(NULL));
 		if (++from == n_rows)
 			from = 0;

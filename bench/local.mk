@@ -40,6 +40,16 @@ bench_peer_mpi_SOURCES = $(bench_driver) %D%/peer_mpi.c
 bench_peer_mpi_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_FLAGS_C)
 bench_peer_mpi_LDADD = $(MPI_FLAGS_LD)
 
+# What a message costs in the library itself, without a channel.
+inside_programs = bench/inside
+EXTRA_PROGRAMS += $(inside_programs)
+CLEANFILES += $(inside_programs)
+bench_inside_SOURCES = %D%/inside.c %D%/inside_case.c %D%/inside_case.h
+bench_inside_LDADD = libmproc-internal.la
+
+bench-inside: $(inside_programs)
+	bench/inside
+
 # Set below; configure need not know of it.
 MPI_FLAGS_C =
 MPI_FLAGS_LD =
@@ -57,4 +67,4 @@ BENCH_FLAGS =
 bench: bench-peers
 	python3 -B $(srcdir)/bench/run.py --build . $(BENCH_FLAGS)
 
-.PHONY: bench-peers
+.PHONY: bench-inside bench-peers

@@ -287,8 +287,9 @@ read_fields(struct decoder *d, const uint8_t *p, uint32_t n)
 }
 
 int
-mproc__decode(const struct mproc_schema *schema, uint8_t *args, size_t size,
-    const int *fds, int n_fds, void *ret, struct mproc__poke *poke)
+mproc__decode_any(const struct mproc_schema *schema, uint8_t *args,
+    size_t size, const int *fds, int n_fds, void *ret,
+    struct mproc__poke *poke)
 {
 	struct decoder d = {
 		.schema = schema, .fds = fds, .n_fds = n_fds, .args = args,
@@ -316,4 +317,13 @@ mproc__decode(const struct mproc_schema *schema, uint8_t *args, size_t size,
 		poke->poke[i].was = *poke->poke[i].at;
 	mproc__poke_redo(poke);
 	return 0;
+}
+
+int
+mproc__decode(const struct mproc_schema *schema, uint8_t *args, size_t size,
+    const int *fds, int n_fds, void *ret, struct mproc__poke *poke)
+{
+	if (mproc__decode_fast(schema, args, size, ret, poke))
+		return 0;
+	return mproc__decode_any(schema, args, size, fds, n_fds, ret, poke);
 }

@@ -95,7 +95,7 @@ write_args(struct mproc__writer *w, const struct mproc_schema *s,
 }
 
 int
-mproc__encode(struct mproc__buf *buf, int kind, uint64_t id,
+mproc__encode_any(struct mproc__buf *buf, int kind, uint64_t id,
     const struct mproc_schema *s, const void *args,
     const struct mproc__meta *meta, size_t max, struct mproc__fdset *fds)
 {

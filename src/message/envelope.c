@@ -209,6 +209,7 @@ mproc__envelope_read(uint8_t *body, size_t size, struct mproc__envelope *ret)
 		.kind = top.kind, .id = top.id,
 		.command = (const char *)top.command.payload,
 		.command_len = (uint8_t)top.command.len,
+		.has_meta = top.n_parts == 5,
 		.args = body + at, .args_size = args_size,
 		.n_fds = w.fds != 0 ? __builtin_popcount(w.fds) : 0,
 		.meta = meta,

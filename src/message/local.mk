@@ -1,7 +1,9 @@
 libmproc_la_SOURCES += \
 	%D%/builder.c \
 	%D%/decode.c \
+	%D%/decode_fast.c \
 	%D%/encode.c \
+	%D%/encode_fast.c \
 	%D%/envelope.c \
 	%D%/message.h \
 	%D%/msg.c %D%/msg.h \

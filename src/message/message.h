@@ -39,6 +39,10 @@ struct mproc__meta {
 int	mproc__encode(struct mproc__buf *, int kind, uint64_t id,
 	    const struct mproc_schema *, const void *args,
 	    const struct mproc__meta *, size_t max, struct mproc__fdset *);
+/* The way of mproc__encode() for what is not usual; the same bytes. */
+int	mproc__encode_any(struct mproc__buf *, int kind, uint64_t id,
+	    const struct mproc_schema *, const void *args,
+	    const struct mproc__meta *, size_t max, struct mproc__fdset *);
 int	mproc__encode_msg(struct mproc__buf *, int kind, uint64_t id,
 	    const char *command, const struct mproc_msg *,
 	    const struct mproc__meta *, size_t max, struct mproc__fdset *);
@@ -63,6 +67,7 @@ struct mproc__envelope {
 	uint64_t	 id;
 	const char	*command;	/* not terminated */
 	uint8_t		 command_len;
+	bool		 has_meta;
 	uint8_t		*args;		/* the map, raw */
 	size_t		 args_size;
 	int		 n_fds;		/* distinct fds the body names, 0..16 */
@@ -94,7 +99,8 @@ void	mproc__poke_redo(const struct mproc__poke *);
  *
  * @args    the byte behind them must be writable too: the last text's
  *          terminator may go there
- * @ret     shape: schema->size bytes, zeroed here first, and on failure
+ * @ret     shape: schema->size bytes; absent fields are zeroed, on a failure
+ *          all is
  * @fds     descriptors received with the frame; fields get them by index,
  *          borrowed
  * @poke    filled; strings and bytes in ret point into the body
@@ -103,6 +109,32 @@ void	mproc__poke_redo(const struct mproc__poke *);
  */
 int	mproc__decode(const struct mproc_schema *, uint8_t *args, size_t size,
 	    const int *fds, int n_fds, void *ret, struct mproc__poke *poke);
+/*
+ * The two ways that it has: the short one takes what is usual, with the same
+ * result, or returns false: nothing is said of the bytes then, and ret holds
+ * anything.
+ */
+bool	mproc__decode_fast(const struct mproc_schema *, uint8_t *args,
+	    size_t size, void *ret, struct mproc__poke *poke);
+int	mproc__decode_any(const struct mproc_schema *, uint8_t *args,
+	    size_t size, const int *fds, int n_fds, void *ret,
+	    struct mproc__poke *poke);
+
+/*
+ * A whole body in one pass, in place of mproc__envelope_read() and
+ * mproc__decode(), when it is a cast or call of the usual form:
+ *  1. mproc__envelope_head() reads what stands before the arguments; args is
+ *     then all the rest of the body, not looked at yet.
+ *  2. mproc__decode_body() reads that, by the schema of the command, and
+ *     completes the envelope.  Who has found the command among those that
+ *     are known has checked it thereby.
+ * Either returns false when the form is another, or the bytes are wrong:
+ * nothing is said of them then, and the envelope holds anything.
+ */
+bool	mproc__envelope_head(uint8_t *body, size_t size,
+	    struct mproc__envelope *ret);
+bool	mproc__decode_body(const struct mproc_schema *,
+	    struct mproc__envelope *, void *ret, struct mproc__poke *poke);
 
 /*
  * A message object of a received body, whose bytes are copied (not poked:
@@ -126,7 +158,21 @@ void	mproc__msg_lend(struct mproc_msg *);
 void	mproc__msg_unlend(struct mproc_msg *);
 
 /* Content hash of a schema, computed once; equal hash = same message. */
-uint64_t mproc__schema_hash(const struct mproc_schema *);
+uint64_t mproc__schema_compute(const struct mproc_schema *);
+static inline uint64_t
+mproc__schema_hash(const struct mproc_schema *s)
+{
+	uint64_t hash = s->hash != NULL ?
+	    __atomic_load_n(s->hash, __ATOMIC_RELAXED) : 0;
+
+	return hash != 0 ? hash : mproc__schema_compute(s);
+}
+/* The length of the command, which is in it; above the limit: 255. */
+static inline size_t
+mproc__command_len(const struct mproc_schema *s)
+{
+	return mproc__schema_hash(s) & 0xff;
+}
 /* -EINVAL and a text if the schema breaks a rule (names, bounds, doubles). */
 int	mproc__schema_check(const struct mproc_schema *);
 

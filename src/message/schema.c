@@ -45,12 +45,14 @@ fnv_text(uint64_t hash, const char *text)
 
 /*
  * Offsets and size are part of it: what was decoded by one schema may be
- * given out for another only if both mean the same struct.
+ * given out for another only if both mean the same struct.  The lowest byte
+ * is the length of the command, so that who writes it need not count.
  */
 static uint64_t
 compute(const struct mproc_schema *s)
 {
 	uint64_t hash = FNV_START;
+	size_t len;
 	uint32_t i;
 
 	hash = fnv_text(hash, s->class_name);
@@ -63,22 +65,18 @@ compute(const struct mproc_schema *s)
 		hash = fnv(hash, &s->fields[i].offset,
 		    sizeof(s->fields[i].offset));
 	}
-	return hash != 0 ? hash : 1;
+	len = strlen(s->command);
+	return hash << 8 | (len <= MPROC_COMMAND_MAX ? len : UINT8_MAX);
 }
 
 /* Two threads may compute it at once: both store the same. */
 uint64_t
-mproc__schema_hash(const struct mproc_schema *s)
+mproc__schema_compute(const struct mproc_schema *s)
 {
-	uint64_t hash;
+	uint64_t hash = compute(s);
 
-	if (s->hash == NULL)
-		return compute(s);
-	hash = __atomic_load_n(s->hash, __ATOMIC_RELAXED);
-	if (hash == 0) {
-		hash = compute(s);
+	if (s->hash != NULL)
 		__atomic_store_n(s->hash, hash, __ATOMIC_RELAXED);
-	}
 	return hash;
 }
 

@@ -32,7 +32,8 @@ struct mproc_request {
 	bool		 counted;	/* its outcome is in the accounts */
 	int64_t		 deadline_ns;	/* 0: none */
 	uint64_t	 bytes;
-	char		 command[64];
+	const char	*command;	/* the row's, or `unknown` */
+	char		 unknown[64];
 	int		 fail_code;	/* of mproc_fail, in the handler */
 	char		 fail_text[256];
 	/* while its handler runs */

@@ -51,11 +51,21 @@ mproc__account(struct mproc_request *req, _Atomic uint64_t *word)
 }
 
 static void
-begin(struct mproc__core *core, struct mproc_request *req,
-    const struct mproc__envelope *env, struct mproc__frame *frame, int row)
+name_unknown(struct mproc_request *req, const struct mproc__envelope *env)
 {
 	size_t n = env->command_len;
 
+	if (n >= sizeof(req->unknown))
+		n = sizeof(req->unknown) - 1;
+	memcpy(req->unknown, env->command, n);
+	req->unknown[n] = '\0';
+	req->command = req->unknown;
+}
+
+static void
+begin(struct mproc__core *core, struct mproc_request *req,
+    const struct mproc__envelope *env, struct mproc__frame *frame, int row)
+{
 	req->core = core;
 	req->id = env->id;
 	req->row = row;
@@ -63,10 +73,10 @@ begin(struct mproc__core *core, struct mproc_request *req,
 	req->answered = req->deferred = req->counted = false;
 	req->deadline_ns = env->meta.deadline_ns;
 	req->bytes = frame->size;
-	if (n >= sizeof(req->command))
-		n = sizeof(req->command) - 1;
-	memcpy(req->command, env->command, n);
-	req->command[n] = '\0';
+	if (row >= 0)
+		req->command = core->class->handlers[row].command;
+	else
+		name_unknown(req, env);
 	req->fail_code = 0;
 	req->fail_text[0] = '\0';
 	req->body = frame->data;
@@ -83,7 +93,7 @@ set_activity(struct mproc__core *core, int row, uint64_t id)
 	if (row != MPROC__ROW_NONE) {
 		atomic_store_explicit(&page->msg_id, id,
 		    memory_order_relaxed);
-		atomic_store_explicit(&page->since_ns, mproc__now_ns(),
+		atomic_store_explicit(&page->since_ns, mproc__tick_ns(),
 		    memory_order_relaxed);
 	}
 	atomic_store_explicit(&page->row, row, memory_order_release);
@@ -195,32 +205,63 @@ static bool
 is_expired(const struct mproc__envelope *env)
 {
 	return env->kind == MPROC__CALL && env->meta.deadline_ns != 0 &&
-	    mproc__now_ns() >= env->meta.deadline_ns;
+	    mproc__has_passed(env->meta.deadline_ns);
 }
 
+/* The row's handler, with what was decoded to scratch. */
 static void
 run_handler(struct mproc__core *core, struct mproc_request *req, int row,
-    const struct mproc__envelope *env, int *fds, int n_fds)
+    struct mproc__poke *poke, int *fds, int n_fds)
 {
-	const struct mproc_handler *h = &core->class->handlers[row];
-	struct mproc__poke poke;
 	int r;
 
-	r = mproc__decode(h->schema, env->args, env->args_size, fds, n_fds,
-	    core->scratch, &poke);
-	if (r < 0) {
-		(void)refuse(core, req, r, mproc__err_text());
-		return;
-	}
-	req->poke = &poke;
+	req->poke = poke;
 	req->fds = fds;
 	req->n_fds = n_fds;
 	set_activity(core, row, req->id);
 	core->in_handler = true;
-	r = h->entry(core->base, core->scratch, req);
+	r = core->class->handlers[row].entry(core->base, core->scratch, req);
 	core->in_handler = false;
 	finish(core, req, r);
 	set_activity(core, MPROC__ROW_NONE, 0);
+}
+
+/* In one pass, as nearly all come; false: look again, step by step. */
+static bool
+dispatch_usual(struct mproc__core *core, struct mproc__frame *frame)
+{
+	struct mproc_request *req = core->request;
+	const struct mproc__route *route;
+	struct mproc__envelope env;
+	struct mproc__poke poke;
+
+	if (!mproc__envelope_head(frame->data, frame->size, &env) ||
+	    (route = mproc__index_route(&core->index, env.command,
+	    env.command_len)) == NULL ||
+	    !mproc__decode_body(route->schema, &env, core->scratch, &poke))
+		return false;
+	core->received++;
+	begin(core, req, &env, frame, route->row);
+	if (is_expired(&env))
+		mproc__account(req, &core->page->expired);
+	else
+		run_handler(core, req, route->row, &poke, NULL, 0);
+	return true;
+}
+
+static void
+dispatch_row(struct mproc__core *core, struct mproc_request *req, int row,
+    const struct mproc__envelope *env, int *fds, int n_fds)
+{
+	struct mproc__poke poke;
+	int r;
+
+	r = mproc__decode(core->class->handlers[row].schema, env->args,
+	    env->args_size, fds, n_fds, core->scratch, &poke);
+	if (r < 0)
+		(void)refuse(core, req, r, mproc__err_text());
+	else
+		run_handler(core, req, row, &poke, fds, n_fds);
 }
 
 int
@@ -230,6 +271,8 @@ mproc__dispatch(struct mproc__core *core, struct mproc__frame *frame)
 	int fds[MPROC__MAX_FDS], n = 0, i, r, row;
 	struct mproc_request *req;
 
+	if (dispatch_usual(core, frame))
+		return 0;
 	if ((r = mproc__envelope_read(frame->data, frame->size, &env)) < 0)
 		return r;
 	if (env.kind != MPROC__CAST && env.kind != MPROC__CALL)
@@ -248,7 +291,7 @@ mproc__dispatch(struct mproc__core *core, struct mproc__frame *frame)
 	else if (row < 0)
 		(void)unknown(core, req, fds, n);
 	else
-		run_handler(core, req, row, &env, fds, n);
+		dispatch_row(core, req, row, &env, fds, n);
 	for (i = 0; i < n; i++)
 		mproc__close(fds[i]);
 	return r;

@@ -28,26 +28,95 @@ hash_bytes(uint64_t h, const char *s, size_t n)
 
 #define HASH_START	0xcbf29ce484222325u
 
+static inline uint64_t
+load(const char *p, size_t n)
+{
+	uint64_t v = 0;
+
+	memcpy(&v, p, n);
+	return v;
+}
+
+/*
+ * The first and the last 8 bytes of a command: all of it up to 16, and
+ * enough to tell most of those apart that are longer.
+ */
+static inline void
+ends(const char *s, size_t n, uint64_t *first, uint64_t *last)
+{
+	if (n >= 8) {
+		*first = load(s, 8);
+		*last = load(s + n - 8, 8);
+	} else if (n >= 4) {
+		*first = load(s, 4);
+		*last = load(s + n - 4, 4);
+	} else {
+		*first = n > 0 ? (uint8_t)s[0] | (uint64_t)(uint8_t)s[n / 2]
+		    << 8 : 0;
+		*last = n > 0 ? (uint8_t)s[n - 1] : 0;
+	}
+}
+
+/*
+ * Of both ends; what is between them, too, where there is something.  The
+ * upper bits are the good ones.  All that is done with the message waits for
+ * this, so it is short.
+ */
+static inline uint64_t
+mix(const char *s, size_t n, uint64_t first, uint64_t last)
+{
+	const uint64_t k = 0x9e3779b97f4a7c15u;	/* 2^64 / golden ratio */
+	uint64_t h = first ^ (last + n) * k;
+	size_t i;
+
+	for (i = 8; i + 8 < n; i += 8)
+		h = ((h ^ h >> 32) ^ load(s + i, 8)) * k;
+	return (h ^ h >> 32) * k;
+}
+
+static void
+add_row(struct mproc__index *ix, size_t row)
+{
+	const struct mproc_handler *h = &ix->class->handlers[row];
+	uint64_t hash = mproc__schema_hash(h->schema), first, last;
+	size_t len = strlen(h->command);
+	uint32_t at;
+
+	ends(h->command, len, &first, &last);
+	at = (uint32_t)(mix(h->command, len, first, last) >> ix->shift);
+	while (ix->slot[at & ix->mask].len != 0)
+		at++;
+	ix->slot[at & ix->mask] = (struct mproc__route){
+		.first = first, .last = last, .schema = h->schema,
+		.len = (uint16_t)len, .row = (uint16_t)row,
+	};
+	at = (uint32_t)(hash >> 32);
+	while (ix->message[at & ix->mask] != 0)
+		at++;
+	ix->message[at & ix->mask] = hash;
+}
+
 int
 mproc__index_init(struct mproc__index *ix, const struct mproc_class *cls)
 {
-	uint32_t n = 4, at;
+	uint32_t n = 4;
 	size_t i;
 
-	while (n < 2 * cls->n_handlers)
+	ix->shift = 62;
+	while (n < 4 * cls->n_handlers) {
 		n *= 2;
+		ix->shift--;
+	}
 	ix->class = cls;
 	ix->mask = n - 1;
-	if ((ix->slot = calloc(n, sizeof(*ix->slot))) == NULL)
+	ix->slot = calloc(n, sizeof(*ix->slot));
+	ix->message = calloc(n, sizeof(*ix->message));
+	if (ix->slot == NULL || ix->message == NULL) {
+		mproc__index_done(ix);
 		return -ENOMEM;
-	for (i = 0; i < cls->n_handlers; i++) {
-		const char *name = cls->handlers[i].command;
-
-		at = (uint32_t)hash_bytes(HASH_START, name, strlen(name));
-		while (ix->slot[at & ix->mask] != 0)
-			at++;
-		ix->slot[at & ix->mask] = (uint16_t)(i + 1);
 	}
+	for (i = 0; i < cls->n_handlers; i++)
+		add_row(ix, i);
 	return 0;
 }
 
@@ -55,23 +124,54 @@ void
 mproc__index_done(struct mproc__index *ix)
 {
 	free(ix->slot);
+	free(ix->message);
 	ix->slot = NULL;
+	ix->message = NULL;
+}
+
+const struct mproc__route *
+mproc__index_route(const struct mproc__index *ix, const char *command,
+    size_t len)
+{
+	const struct mproc__route *slot;
+	uint64_t first, last;
+	uint32_t at;
+
+	ends(command, len, &first, &last);
+	at = (uint32_t)(mix(command, len, first, last) >> ix->shift);
+	for (;; at++) {
+		slot = &ix->slot[at & ix->mask];
+		if (slot->first == first && slot->last == last &&
+		    slot->len == len && len != 0 && (len <= 16 ||
+		    memcmp(ix->class->handlers[slot->row].command, command,
+		    len) == 0))
+			return slot;
+		if (slot->len == 0)
+			return NULL;
+	}
 }
 
 int
 mproc__index_find(const struct mproc__index *ix, const char *command,
     size_t len)
 {
-	uint32_t at = (uint32_t)hash_bytes(HASH_START, command, len);
-	const char *name;
-	int row;
+	const struct mproc__route *route;
+
+	route = mproc__index_route(ix, command, len);
+	return route != NULL ? route->row : -1;
+}
+
+bool
+mproc__index_takes(const struct mproc__index *ix,
+    const struct mproc_schema *schema)
+{
+	uint64_t hash = mproc__schema_hash(schema), found;
+	uint32_t at = (uint32_t)(hash >> 32);
 
 	for (;; at++) {
-		if ((row = ix->slot[at & ix->mask]) == 0)
-			return -1;
-		name = ix->class->handlers[row - 1].command;
-		if (strncmp(name, command, len) == 0 && name[len] == '\0')
-			return row - 1;
+		found = ix->message[at & ix->mask];
+		if (found == hash || found == 0)
+			return found == hash;
 	}
 }
 

@@ -173,17 +173,19 @@ check_command(struct mproc *p, const struct item *it)
 	const struct mproc_class *cls = p->index.class;
 	const struct mproc_schema *takes;
 	const char *command = it->command;
-	int row;
+	const struct mproc__route *route;
 
+	if (it->schema != NULL && mproc__index_takes(&p->index, it->schema))
+		return 0;
 	if (command == NULL)
 		command = it->schema != NULL ? it->schema->command :
 		    mproc_msg_command(it->msg);
-	row = mproc__index_find(&p->index, command, strlen(command));
-	if (row < 0)
+	route = mproc__index_route(&p->index, command, strlen(command));
+	if (route == NULL)
 		return cls->on_unknown != NULL ? 0 :
 		    mproc__err(-ENOSYS, "class %s has no command %s",
 		    cls->name, command);
-	takes = cls->handlers[row].schema;
+	takes = route->schema;
 	if (it->schema == NULL || it->schema == takes ||
 	    mproc__schema_hash(it->schema) == mproc__schema_hash(takes))
 		return 0;

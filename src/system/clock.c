@@ -20,6 +20,25 @@ mproc__now_ns(void)
 }
 
 int64_t
+mproc__tick_ns(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+bool
+mproc__has_passed(int64_t deadline)
+{
+	/* several ticks away: no need to look closer */
+	if (deadline == MPROC__NEVER ||
+	    mproc__tick_ns() < deadline - 100 * NS_PER_MS)
+		return false;
+	return mproc__now_ns() >= deadline;
+}
+
+int64_t
 mproc__deadline(int timeout_ms)
 {
 	if (timeout_ms < 0)

@@ -23,6 +23,10 @@
 #define MPROC__NEVER	INT64_MAX
 
 int64_t	mproc__now_ns(void);
+/* The same clock at the kernel's last tick, 1 to 10 ms ago: much cheaper. */
+int64_t	mproc__tick_ns(void);
+/* now >= deadline; looks at the tick first. */
+bool	mproc__has_passed(int64_t deadline);
 int64_t	mproc__deadline(int timeout_ms);	/* -1 (any negative): NEVER */
 /* For poll(2): -1 for NEVER, 0 when passed, else rounded up, capped. */
 int	mproc__remaining_ms(int64_t deadline);

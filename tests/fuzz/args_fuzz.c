@@ -7,6 +7,7 @@
 
 #include <mproc/message.h>
 
+#include "agree.h"
 #include "fuzz.h"
 #include "message/message.h"
 
@@ -69,6 +70,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(body + sizeof(head), data, size);
 	body[total] = 0;
 	memcpy(before, body, total);
+	agree(MPROC_SCHEMA(fuzz_all), body, total);
 	if (mproc__envelope_read(body, total, &envelope) == 0 &&
 	    mproc__decode(MPROC_SCHEMA(fuzz_all), envelope.args,
 	    envelope.args_size, NULL, 0, &all, &poke) == 0) {

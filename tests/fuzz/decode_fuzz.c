@@ -10,6 +10,7 @@
 
 #include <mproc/message.h>
 
+#include "agree.h"
 #include "fuzz.h"
 #include "message/message.h"
 #include "message/token.h"
@@ -137,6 +138,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 0)
 		memcpy(body, data, size);
 	body[size] = 0;
+	agree(MPROC_SCHEMA(fuzz_all), body, size);
 	if (mproc__envelope_read(body, size, &env) == 0) {
 		msgpack_c_agrees(body, size);
 		for (i = 0; i < env.n_fds; i++)

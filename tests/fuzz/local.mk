@@ -10,13 +10,14 @@ fuzzers = \
 	tests/fuzz/frame_fuzz
 FUZZ_LIBS = libmproc-internal.la
 
-tests_fuzz_args_replay_SOURCES = %D%/args_fuzz.c %D%/fuzz.h %D%/replay.c
+tests_fuzz_args_replay_SOURCES = %D%/agree.h %D%/args_fuzz.c %D%/fuzz.h \
+	%D%/replay.c
 tests_fuzz_args_replay_LDADD = $(FUZZ_LIBS)
 tests_fuzz_args_fuzz_SOURCES = %D%/args_fuzz.c
 tests_fuzz_args_fuzz_LDADD = $(FUZZ_LIBS)
 tests_fuzz_args_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 
-tests_fuzz_decode_replay_SOURCES = %D%/decode_fuzz.c %D%/replay.c
+tests_fuzz_decode_replay_SOURCES = %D%/agree.h %D%/decode_fuzz.c %D%/replay.c
 tests_fuzz_decode_replay_LDADD = $(FUZZ_LIBS)
 tests_fuzz_decode_fuzz_SOURCES = %D%/decode_fuzz.c
 tests_fuzz_decode_fuzz_LDADD = $(FUZZ_LIBS)
