@@ -38,7 +38,7 @@ mproc__member_signal(struct mproc__member *m, int sig)
 	if (mproc__enter(p) < 0)
 		return;
 	if (p->status != MPROC_STATUS_NEW && p->status != MPROC_STATUS_DEAD)
-		(void)mproc__child_signal(&p->child, sig);
+		(void)mproc__signal(p, sig);
 	mproc__leave(p);
 }
 

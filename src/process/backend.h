@@ -100,6 +100,7 @@ struct mproc__core {
 	uint64_t	 received;	/* data frames */
 	bool		 in_handler;
 	bool		 stopping, quitting, frontend_gone;
+	bool		 terminated;	/* a thread; see mproc__terminated() */
 	int		 stop_mode;
 	uint64_t	 stop_upto;
 	int		 exit_code;
@@ -129,6 +130,11 @@ void	mproc__loop_interest(struct mproc__core *);
 /* One turn: wait at most to the deadline; things done. */
 int	mproc__turn(struct mproc__core *, int64_t deadline);
 bool	mproc__loop_ended(struct mproc__core *);
+/*
+ * Shall what waits or runs end now?  To a process SIGTERM says so, to a
+ * thread the stop that comes a second time.
+ */
+bool	mproc__terminated(const struct mproc__core *);
 
 /* backend_message.c */
 int	mproc__dispatch(struct mproc__core *, struct mproc__frame *);

@@ -97,6 +97,7 @@ on_stop(struct mproc__core *core, const struct mproc__envelope *env)
 	if (mproc__decode(MPROC_SCHEMA(ctl_stop), env->args, env->args_size,
 	    NULL, 0, &stop, &poke) < 0)
 		return;
+	core->terminated = core->stopping && core->boot.is_thread;
 	core->stopping = true;
 	core->stop_mode = stop.mode;
 	core->stop_upto = stop.upto;
@@ -149,13 +150,17 @@ is_cut_off(const struct mproc__core *core)
 }
 
 bool
+mproc__terminated(const struct mproc__core *core)
+{
+	return core->boot.is_thread ? core->terminated :
+	    atomic_load_explicit(&mproc__term.requested,
+	    memory_order_relaxed);
+}
+
+bool
 mproc__loop_ended(struct mproc__core *core)
 {
-	if (core->quitting || is_cut_off(core))
-		return true;
-	if (!core->boot.is_thread &&
-	    atomic_load_explicit(&mproc__term.requested,
-	    memory_order_relaxed))
+	if (core->quitting || is_cut_off(core) || mproc__terminated(core))
 		return true;
 	return core->stopping && (core->stop_mode == MPROC_NOW ||
 	    core->received >= core->stop_upto);
@@ -171,9 +176,7 @@ mproc_going(struct mproc_backend *base)
 	if (core->stopping || core->quitting || is_cut_off(core) ||
 	    atomic_load_explicit(&core->page->no_go, memory_order_relaxed))
 		return false;
-	return core->boot.is_thread ||
-	    !atomic_load_explicit(&mproc__term.requested,
-	    memory_order_relaxed);
+	return !mproc__terminated(core);
 }
 
 /* What cannot be read cannot come any more: as if the frontend had gone. */

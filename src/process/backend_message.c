@@ -114,8 +114,10 @@ finish(struct mproc__core *core, struct mproc_request *req, int r)
 			text = strerrordesc_np(-r) != NULL ?
 			    strerrordesc_np(-r) : "error";
 		(void)mproc__answer_error(req, r, text);
-		mproc__core_log(core, MPROC_WARNING, "c__%s failed: %s (%s)",
-		    req->command, text, mproc_errname(r));
+		/* what is cut short fails: no news after an interrupt */
+		mproc__core_log(core, mproc__terminated(core) ? MPROC_INFO :
+		    MPROC_WARNING, "c__%s failed: %s (%s)", req->command,
+		    text, mproc_errname(r));
 		req->deferred = false;
 	}
 	if (req->deferred && !req->answered) {

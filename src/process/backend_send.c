@@ -100,12 +100,6 @@ mproc__output_blocked(struct mproc__core *core)
 	    mproc__channel_blocked(core->control);
 }
 
-static bool
-is_terminated(struct mproc__core *core)
-{
-	return !core->boot.is_thread && mproc__term.requested;
-}
-
 /* What poll shall wait for until the data channel takes more. */
 static short
 room_events(const struct mproc__core *core, bool wanted)
@@ -132,7 +126,7 @@ wait_room(struct mproc__core *core)
 			return 0;
 		if (core->frontend_gone || mproc__term.orphaned)
 			return -EPIPE;
-		if (mproc__now_ns() >= deadline || is_terminated(core))
+		if (mproc__now_ns() >= deadline || mproc__terminated(core))
 			return -ETIMEDOUT;
 		(void)mproc__channel_flush(core->data);
 		(void)mproc__channel_flush(core->control);

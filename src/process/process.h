@@ -212,6 +212,8 @@ void	mproc__on_death(struct mproc *);
 
 /* process_stop.c, locked */
 int	mproc__stop_locked(struct mproc *);
+/* A step of the ladder; -EOPNOTSUPP of a thread, which does what it can. */
+int	mproc__signal(struct mproc *, int sig);
 /*
  * To wait for: has the generation ended that *arg (unsigned) names?  It may
  * be dead and the next one alive before a thread that waits can look.

@@ -39,19 +39,38 @@ is_live(const struct mproc *p)
 }
 
 static void
-request_stop(struct mproc *p)
+send_stop(struct mproc *p)
 {
 	struct ctl_stop stop = {
 		.mode = (int)p->opt.stop_mode, .upto = p->gen_frames
 	};
 
+	(void)mproc__control_send(p, MPROC__CONTROL, 0,
+	    MPROC_SCHEMA(ctl_stop), &stop);
+}
+
+static void
+request_stop(struct mproc *p)
+{
 	if (!is_live(p) || p->stop_sent)
 		return;
 	p->stop_sent = true;
 	p->status = MPROC_STATUS_STOPPING;
-	(void)mproc__control_send(p, MPROC__CONTROL, 0,
-	    MPROC_SCHEMA(ctl_stop), &stop);
+	send_stop(p);
 	mproc__wake_waiters(p);
+}
+
+/* A thread gets no signals of its own: to it a second stop is SIGTERM. */
+int
+mproc__signal(struct mproc *p, int sig)
+{
+	int r = mproc__child_signal(&p->child, sig);
+
+	if (r == -EOPNOTSUPP && sig != SIGCONT && is_live(p)) {
+		request_stop(p);
+		send_stop(p);
+	}
+	return r;
 }
 
 int
@@ -89,8 +108,8 @@ mproc_wait_stop(struct mproc *p, int timeout_ms)
 static void
 rung_term(struct mproc *p)
 {
-	(void)mproc__child_signal(&p->child, SIGTERM);
-	(void)mproc__child_signal(&p->child, SIGCONT);
+	(void)mproc__signal(p, SIGTERM);
+	(void)mproc__signal(p, SIGCONT);
 }
 
 static int

@@ -144,7 +144,7 @@ program(uint64_t seed, _Atomic int *is_ready)
 	int r;
 
 	if (mproc_init(init_argc, init_argv) < 0 ||
-	    mproc_log_stderr(MPROC_ERROR) < 0 ||
+	    mproc_log_stderr(MPROC_WARNING) < 0 ||
 	    mproc_context_new(&app, &play, &ctx) < 0)
 		_exit(71);
 	r = mproc_context_run(ctx);

@@ -470,15 +470,30 @@ a_full_inbox_does_not_cost_post_run(void **state)
 	struct mproc *p = fix_start(state, (struct mproc_options){
 	    .stop_grace_ms = 300, .inbox_messages = 10, .block_ms = SOON,
 	    .args = MPROC_PACK(probe_start, .post = path) });
-	int64_t last = 0;
+	int64_t last = 0, since = test_now_ms();
 
 	assert_int_equal(mproc_send(p, probe_emit, .count = 100), 0);
 	assert_int_equal(mproc_stop(p), 0);
+	assert_in_range(test_now_ms() - since, 300, SOON / 2);
 	assert_int_equal(mproc_death(p)->signal, 0);
 	assert_true(fix_exists(path));
 	assert_int_equal(fix_receive_all(p, &last), 10);
 	unlink(path);
 	fix_finish(p);
+}
+
+/* Nobody receives any more: whoever is left is left by the last call. */
+static void
+a_full_inbox_does_not_outlast_the_process(void **state)
+{
+	struct mproc *p = fix_start(state, (struct mproc_options){
+	    .stop_grace_ms = 100, .inbox_messages = 10, .block_ms = -1 });
+	int64_t since = test_now_ms();
+
+	assert_int_equal(mproc_send(p, probe_emit, .count = 100), 0);
+	fix_runs(p, "emit");
+	mproc_free(p);
+	assert_in_range(test_now_ms() - since, 0, SOON / 2);
 }
 
 /* A thread cannot be killed; what it cannot be made to do is said. */
@@ -530,7 +545,8 @@ main(int argc, char **argv)
 		FIX_PROCESSES(flooding_and_never_blocked),
 		FIX_ALL(stop_before_receive),
 		FIX_ALL(stop_with_a_full_inbox),
-		FIX_PROCESSES(a_full_inbox_does_not_cost_post_run),
+		FIX_ALL(a_full_inbox_does_not_cost_post_run),
+		FIX_ALL(a_full_inbox_does_not_outlast_the_process),
 		FIX_ONE(vk30_a_thread_that_does_not_end, 3, "thread"),
 		FIX_ONE(vk30_a_thread_is_abandoned_by_free, 3, "thread"),
 	};
