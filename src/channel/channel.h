@@ -148,7 +148,7 @@ int	mproc__channel_take_fds(struct mproc__channel *, int n, int *ret_fds);
  *  - Bytes that come are told of only to who listens: _listen before every
  *    sleep, and when it says true do not sleep but _fill: there are some,
  *    and nothing was called for.  Else the call stands until bytes are read
- *    (they are what was called for), or until _hush.
+ *    (they are what was called for), a bell is heard, or until _hush.
  *  - Room is told of without asking, while something is queued.
  *
  * _share: 0, or -EINVAL (`size` is no power of two), -ENOMEM, -EMFILE,

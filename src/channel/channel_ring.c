@@ -230,6 +230,11 @@ hear(struct mproc__channel *ch, bool reads_bytes, bool *ret_all)
 		}
 		if (n < 0)
 			return n == -ENOBUFS ? -ENOMEM : (int)n;
+		/*
+		 * A call is rung for once: with the bell it ends, even if
+		 * what it was for has been read before.
+		 */
+		ch->listening = false;
 		got = take_records(ch, bytes, (size_t)n, fds, n_fds, lost);
 		if (got == -EPROTO)
 			return ch->in.error = mproc__err(-EPROTO, "the peer "
@@ -389,7 +394,6 @@ mproc__channel_listen(struct mproc__channel *ch)
 {
 	if (ch->ring == NULL)
 		return false;
-	/* what the bell was for may not have been read, but the bell heard */
 	if (ch->listening)
 		return mproc__ring_pending(ch->ring);
 	if (mproc__ring_call_reader(ch->ring)) {
