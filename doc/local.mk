@@ -9,6 +9,7 @@ dist_man_MANS += \
 	%D%/mproc_future.3 \
 	%D%/mproc_log.3 \
 	%D%/mproc_message.3 \
+	%D%/mproc_pool.3 \
 	%D%/mproc_process.3 \
 	%D%/mproc_shm.3 \
 	%D%/mproc_sync.3 \

@@ -10,6 +10,7 @@ mproc_HEADERS = \
 	%D%/mproc/log.h \
 	%D%/mproc/message.h \
 	%D%/mproc/message_generic.h \
+	%D%/mproc/pool.h \
 	%D%/mproc/process.h \
 	%D%/mproc/schema.h \
 	%D%/mproc/shm.h \

@@ -15,6 +15,7 @@
 #include <mproc/future.h>
 #include <mproc/log.h>
 #include <mproc/message.h>
+#include <mproc/pool.h>
 #include <mproc/process.h>
 #include <mproc/schema.h>
 #include <mproc/shm.h>

@@ -20,3 +20,4 @@ include %D%/log/local.mk
 include %D%/process/local.mk
 include %D%/future/local.mk
 include %D%/context/local.mk
+include %D%/pool/local.mk

@@ -34,6 +34,7 @@ include %D%/log/local.mk
 include %D%/process/local.mk
 include %D%/future/local.mk
 include %D%/context/local.mk
+include %D%/pool/local.mk
 include %D%/chaos/local.mk
 include %D%/examples/local.mk
 include %D%/fuzz/local.mk

@@ -48,6 +48,28 @@ int mproc_reply_typed(struct mproc_request *req,
 int mproc_reply_msg(struct mproc_request *req, const struct mproc_msg *msg);
 
 /*
+ * mproc_yield - give an item of a call's result before the reply; as many as
+ * you like, in order.  mproc_future_next() gets them.  Waits while the
+ * frontend has as many as it takes (.inbox_messages), up to .block_ms.
+ *
+ * Returns 0 (also for a cast, where it does nothing), -ECANCELED when nobody
+ * wants the result any more (return it), -ETIMEDOUT, -EALREADY (answered),
+ * and the codes of mproc_emit().
+ */
+#define mproc_yield(req_, message_, ...)				\
+	mproc__kwargs(message_, mproc_yield_typed((req_),		\
+	    MPROC_SCHEMA(message_), &mproc__kw) __VA_OPT__(,) __VA_ARGS__)
+int mproc_yield_typed(struct mproc_request *req,
+    const struct mproc_schema *schema, const void *args);
+int mproc_yield_msg(struct mproc_request *req, const struct mproc_msg *msg);
+/*
+ * mproc_canceled - true when the result of this call is not wanted any more
+ * (mproc_future_cancel_as()), or mproc_going() is false: a long handler
+ * should return -ECANCELED then.  Cheap.
+ */
+bool mproc_canceled(const struct mproc_request *req);
+
+/*
  * mproc_fail - answer with an error; in a handler: return it.
  *
  *	return mproc_fail(req, -EDOM, "no such %s", name);

@@ -12,10 +12,16 @@
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "future/future.h"
+#include "message/message.h"
+
+/* Completed by this thread, and somebody wants to be called. */
+static _Thread_local struct mproc_future *to_call, **to_call_tail;
+static atomic_uint_fast64_t completions;
 
 void
 mproc__future_init(struct mproc_future *f,
@@ -42,6 +48,57 @@ arm(struct mproc_future *f)
 	(void)timerfd_settime(f->timerfd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
+/* Its descriptor is to be readable: there is something to look at. */
+static void
+make_readable(struct mproc_future *f)
+{
+	struct itimerspec now = { .it_value.tv_nsec = 1 };
+
+	(void)timerfd_settime(f->timerfd, TFD_TIMER_ABSTIME, &now, NULL);
+}
+
+static void
+call_later(struct mproc_future *f)
+{
+	if (to_call == NULL)
+		to_call_tail = &to_call;
+	f->fn_next = NULL;
+	*to_call_tail = f;
+	to_call_tail = &f->fn_next;
+}
+
+bool
+mproc__future_calls(void)
+{
+	return to_call != NULL;
+}
+
+void
+mproc__future_call(void)
+{
+	struct mproc_future *f;
+	mproc_future_fn *fn;
+
+	while ((f = to_call) != NULL) {
+		to_call = f->fn_next;	/* fn may free it */
+		fn = f->fn;
+		f->fn = NULL;
+		fn(f, f->fn_arg);
+	}
+}
+
+void
+mproc__future_item(struct mproc_future *f, struct mproc_msg *item)
+{
+	if (f->items == NULL)
+		f->items = item;
+	else
+		mproc__msg_set_next(f->items_tail, item);
+	f->items_tail = item;
+	if (f->timerfd >= 0)
+		make_readable(f);
+}
+
 void
 mproc__future_complete(struct mproc_future *f, int result,
     struct mproc_msg *reply, const char *text)
@@ -54,8 +111,13 @@ mproc__future_complete(struct mproc_future *f, int result,
 	f->reply = reply;
 	if (text != NULL && text[0] != '\0')
 		f->text = strdup(text);	/* without memory: no text */
+	f->order = atomic_fetch_add_explicit(&completions, 1,
+	    memory_order_relaxed);
 	f->done = true;
-	arm(f);
+	if (f->timerfd >= 0)
+		arm(f);
+	if (f->fn != NULL)
+		call_later(f);
 	atomic_store_explicit(&f->owner, NULL, memory_order_release);
 }
 
@@ -78,8 +140,15 @@ mproc__future_unwatch(struct mproc_future *f, int fd)
 void
 mproc__future_release(struct mproc_future *f)
 {
+	struct mproc_msg *item;
+
+	while ((item = f->items) != NULL) {
+		f->items = mproc__msg_next(item);
+		mproc_msg_free(item);
+	}
 	mproc_msg_free(f->reply);
 	free(f->text);
+	free(f->death);
 	mproc__close(f->epfd);
 	mproc__close(f->timerfd);
 }
@@ -99,6 +168,7 @@ leave(struct mproc_future *f, void *owner)
 {
 	if (owner != NULL)
 		f->ops->unlock(owner);
+	mproc__future_call();
 }
 
 int
@@ -194,11 +264,8 @@ watch(struct mproc_future *f)
 void
 mproc__future_watch(struct mproc_future *f)
 {
-	struct itimerspec now = { .it_value.tv_nsec = 1 };
-
 	if (f->epfd >= 0 && watch(f) < 0)
-		(void)timerfd_settime(f->timerfd, TFD_TIMER_ABSTIME, &now,
-		    NULL);
+		make_readable(f);
 }
 
 static int
@@ -265,56 +332,6 @@ mproc_future_cancel(struct mproc_future *f)
 		f->ops->work(owner);	/* wakes who waits for it */
 	}
 	leave(f, owner);
-	return r;
-}
-
-int
-mproc_future_wait_any(struct mproc_future *const *list, int n,
-    int timeout_ms)
-{
-	int64_t deadline = mproc__deadline(timeout_ms);
-	struct pollfd *fds;
-	int i, r;
-
-	if (list == NULL || n < 1)
-		return mproc__err(-EINVAL, "no futures to wait for");
-	for (i = 0; i < n; i++)
-		if (mproc_future_done(list[i]))
-			return i;
-	if ((fds = calloc((size_t)n, sizeof(*fds))) == NULL)
-		return -ENOMEM;
-	for (i = 0; i < n; i++) {
-		if ((r = mproc_future_fd(list[i])) < 0)
-			goto out;
-		fds[i] = (struct pollfd){ .fd = r, .events = POLLIN };
-	}
-	for (;;) {
-		for (i = 0; i < n; i++)
-			if (mproc_future_done(list[i])) {
-				r = i;
-				goto out;
-			}
-		r = -ETIMEDOUT;
-		if (mproc__now_ns() >= deadline)
-			goto out;
-		(void)poll(fds, (nfds_t)n, mproc__remaining_ms(deadline));
-	}
-out:
-	free(fds);
-	return r;
-}
-
-int
-mproc_future_wait_all(struct mproc_future *const *list, int n,
-    int timeout_ms)
-{
-	int64_t deadline = mproc__deadline(timeout_ms);
-	int i, r = 0;
-
-	if (n < 0 || (list == NULL && n > 0))
-		return mproc__err(-EINVAL, "no futures to wait for");
-	for (i = 0; i < n && r == 0; i++)
-		r = mproc_future_wait(list[i], mproc__remaining_ms(deadline));
 	return r;
 }
 

@@ -31,7 +31,18 @@ struct mproc__future_ops {
 	int	(*fds)(void *owner, struct pollfd ret[MPROC__FUTURE_POLLFDS]);
 	/* locked: f is done or given up; take it out of every list */
 	void	(*forget)(void *owner, struct mproc_future *f);
+
+	/* the rest may be NULL */
+	/* locked: work until ready(arg) (0) or the deadline (-ETIMEDOUT) */
+	int	(*wait_for)(void *owner, bool (*ready)(void *arg), void *arg,
+		    int64_t deadline);
+	/* locked: QUEUED, COOP or KILL; completes f or not */
+	int	(*cancel)(void *owner, struct mproc_future *f,
+		    enum mproc_cancel how);
+	/* locked: an item of so many bytes was taken */
+	void	(*took)(void *owner, struct mproc_future *f, size_t size);
 };
+
 
 struct mproc_future {
 	const struct mproc__future_ops *ops;
@@ -46,6 +57,13 @@ struct mproc_future {
 	int		 epfd, timerfd;	/* -1 until asked for */
 	struct mproc_future *hash_next;	/* owner's: by id */
 	struct mproc_future *prev, *next; /* owner's: by deadline */
+	void		*job;		/* owner's: what it stands for */
+	struct mproc_msg *items, *items_tail; /* not taken yet */
+	struct mproc_death *death;	/* one block with its texts, or NULL */
+	mproc_future_fn	*fn;		/* when done */
+	void		*fn_arg;
+	struct mproc_future *fn_next;	/* done, fn is to be called */
+	uint64_t	 order;		/* of completion, in this process */
 };
 
 /* Set up in the caller's storage (a call that waits needs no heap). */
@@ -57,6 +75,14 @@ void	mproc__future_init(struct mproc_future *,
  */
 void	mproc__future_complete(struct mproc_future *, int result,
 	    struct mproc_msg *reply, const char *text);
+/* Under the owner's lock: an item for it; moved. */
+void	mproc__future_item(struct mproc_future *, struct mproc_msg *item);
+/*
+ * Call what waits in this thread for futures that it completed; without any
+ * lock.  Owners do this when they have unlocked.
+ */
+void	mproc__future_call(void);
+bool	mproc__future_calls(void);	/* is there any? */
 /* The owner has more descriptors than before. */
 void	mproc__future_watch(struct mproc_future *);
 /* The owner now waits for other events of one of its descriptors. */

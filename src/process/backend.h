@@ -147,6 +147,15 @@ int	mproc__keep_words(struct mproc_request *, int code);
 void	mproc__cancel_deferred(struct mproc__core *);
 void	mproc__drop_rest(struct mproc__core *);
 
+/* Has the frontend said that it does not want this call's result? */
+static inline bool
+mproc__is_canceled(const struct mproc_request *req)
+{
+	return atomic_load_explicit(
+	    &req->core->page->cancel[req->id % MPROC__CANCELS],
+	    memory_order_relaxed) == req->id && req->id != 0;
+}
+
 /* backend_send.c */
 /* The kernel refuses descriptors or memory: retry after MPROC__RETRY_MS. */
 bool	mproc__output_blocked(struct mproc__core *);

@@ -287,6 +287,8 @@ mproc__dispatch(struct mproc__core *core, struct mproc__frame *frame)
 	begin(core, req, &env, frame, row);
 	if (is_expired(&env))
 		mproc__account(req, &core->page->expired);
+	else if (req->is_call && mproc__is_canceled(req))
+		(void)refuse(core, req, -ECANCELED, "canceled");
 	else if (n < env.n_fds)
 		(void)refuse(core, req, -EMFILE, "descriptors of the message "
 		    "were lost: out of descriptors");

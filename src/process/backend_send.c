@@ -27,6 +27,7 @@ struct item {
 	const struct mproc_schema *schema;
 	const void	*args;
 	const struct mproc_msg *msg;
+	uint64_t	 id;	/* of the call whose item this is, or 0 */
 };
 
 /* May it wait for others?  While there are more messages to handle. */
@@ -42,7 +43,7 @@ static int
 put(struct mproc__core *core, int kind, const struct item *it,
     struct mproc_request *req, size_t *ret_size)
 {
-	uint64_t id = req != NULL ? req->id : 0;
+	uint64_t id = req != NULL ? req->id : it->id;
 	struct mproc__fdset fds = { .n = 0 };
 	struct mproc__buf *buf;
 	size_t before, queued;
@@ -65,8 +66,7 @@ put(struct mproc__core *core, int kind, const struct item *it,
 	if (req != NULL)
 		mproc__account(req, &core->page->handled);
 	r = mproc__channel_commit(core->data, fds.fd, fds.n,
-	    kind == MPROC__CAST, id,
-	    !may_wait(core));
+	    kind == MPROC__CAST && id == 0, id, !may_wait(core));
 	if (r > 0) {
 		queued = mproc__channel_queued(core->data);
 		if (core->batch ? !may_wait(core) :
@@ -167,13 +167,13 @@ drop_one(struct mproc__core *core)
 
 /* 0 go on, 1 this one is dropped, or the policy's code. */
 static int
-make_room(struct mproc__core *core)
+make_room(struct mproc__core *core, bool is_item)
 {
 	int r;
 
 	if (fits(core))
 		return 0;
-	switch (core->emit_overflow) {
+	switch (is_item ? MPROC_BLOCK : core->emit_overflow) {
 	case MPROC_REJECT:
 		return mproc__err(-EAGAIN, "the frontend of %s has no room",
 		    core->name);
@@ -204,7 +204,7 @@ emit(struct mproc_backend *base, const struct item *it)
 
 	if (core->frontend_gone)
 		return mproc__err(-EPIPE, "the frontend is gone");
-	if ((r = make_room(core)) != 0)
+	if ((r = make_room(core, it->id != 0)) != 0)
 		return r < 0 ? r : 0;
 	/* counted first: the frontend may take it before we return */
 	mproc__page_add(&core->page->emitted, 1);
@@ -229,6 +229,44 @@ mproc_emit_msg(struct mproc_backend *base, const struct mproc_msg *msg)
 	if (msg == NULL)
 		return mproc__err(-EINVAL, "no message given");
 	return emit(base, &(struct item){ .msg = msg });
+}
+
+static int
+yield(struct mproc_request *req, struct item it)
+{
+	struct mproc_backend *base = req->core->base;
+
+	if (!req->is_call)
+		return 0;	/* nobody waits for it */
+	if (req->answered)
+		return mproc__err(-EALREADY, "command %s was answered before",
+		    req->command);
+	if (mproc_canceled(req))
+		return mproc__err(-ECANCELED, "command %s was canceled",
+		    req->command);
+	it.id = req->id;
+	return emit(base, &it);
+}
+
+int
+mproc_yield_typed(struct mproc_request *req,
+    const struct mproc_schema *schema, const void *args)
+{
+	return yield(req, (struct item){ .schema = schema, .args = args });
+}
+
+int
+mproc_yield_msg(struct mproc_request *req, const struct mproc_msg *msg)
+{
+	if (msg == NULL)
+		return mproc__err(-EINVAL, "no message given");
+	return yield(req, (struct item){ .msg = msg });
+}
+
+bool
+mproc_canceled(const struct mproc_request *req)
+{
+	return mproc__is_canceled(req) || !mproc_going(req->core->base);
 }
 
 static void

@@ -16,6 +16,7 @@ libmproc_la_SOURCES += \
 	%D%/launch_thread.c \
 	%D%/place.c \
 	%D%/process.c %D%/process.h \
+	%D%/process_batch.c \
 	%D%/process_death.c \
 	%D%/process_future.c \
 	%D%/process_input.c \

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #define MPROC__PAGE_SIZE	4096
+#define MPROC__CANCELS		64
 
 /* .batch: so much is written at once. */
 #define MPROC__BATCH_BYTES	((size_t)32 << 10)
@@ -55,6 +56,8 @@ struct mproc__page {
 	_Atomic uint32_t control_sent;		/* frames; saves a poll */
 	_Atomic uint32_t no_go;
 	_Atomic int32_t	 log_level;
+	/* calls that nobody wants any more, at id % MPROC__CANCELS; 0 none */
+	_Alignas(64) _Atomic uint64_t cancel[MPROC__CANCELS];
 };
 _Static_assert(sizeof(struct mproc__page) <= MPROC__PAGE_SIZE,
     "the status page is one page");

@@ -41,6 +41,19 @@ struct mproc__waiter {
 	struct mproc__waiter *next;
 };
 
+/*
+ * Who takes what the backend answers, in place of futures: a pool.  Called
+ * with the process locked; must not unlock it.  Descriptors that are not
+ * moved (the function says how many were) are closed by the caller.
+ */
+struct mproc__mate {
+	int	(*answer)(void *arg, const struct mproc__frame *,
+		    const struct mproc__envelope *, const int *fds,
+		    int n_fds);
+	/* an item that call `id` yielded; moved */
+	void	(*item)(void *arg, uint64_t id, struct mproc_msg *);
+};
+
 /* A log record on its way to the sinks, which run without the lock. */
 struct mproc__log_item {
 	struct mproc__log_item *next;
@@ -112,6 +125,11 @@ struct mproc {
 	uint64_t	 inbox_count;
 	uint64_t	 inbox_bytes;
 	uint64_t	 gen_emits;	/* that came, of this generation */
+
+	/* items of streams that nobody took yet, and who gets answers */
+	uint64_t	 items_n, items_bytes;
+	const struct mproc__mate *mate;
+	void		*mate_arg;
 
 	/* log records that wait for unlocking */
 	struct mproc__log_item *logs, *logs_tail;
@@ -202,6 +220,24 @@ void	mproc__futures_unwatch(struct mproc *, int fd);
 /* There are more descriptors than when they were asked for theirs. */
 void	mproc__futures_watch(struct mproc *);
 void	mproc__futures_done(struct mproc *);
+
+/* process_batch.c, locked */
+/* A cast with an id: an item of that call's stream. */
+void	mproc__on_item(struct mproc *, const struct mproc__frame *,
+	    uint64_t id, const int *fds, int n_fds);
+/* An item of so many bytes was taken, or dropped: its room is free. */
+void	mproc__item_taken(struct mproc *, size_t size);
+/* Queue a call that was encoded before: 0, -EPIPE, -ESHUTDOWN, ... */
+int	mproc__batch_put(struct mproc *, const void *body, size_t size,
+	    const int *fds, int n_fds);
+/* Write what was queued, as far as it goes. */
+void	mproc__batch_flush(struct mproc *);
+/* How many calls of this generation were begun, for certain or maybe. */
+uint64_t mproc__batch_begun(struct mproc *);
+/* Tell the backend that a call is not wanted: false, no place to say so. */
+bool	mproc__cancel_call(struct mproc *, uint64_t id);
+/* SIGKILL, not waiting: 0, or -EOPNOTSUPP for a thread. */
+int	mproc__kill_nowait(struct mproc *, int sig);
 
 /* process_start.c, locked */
 int	mproc__open_data(struct mproc *);

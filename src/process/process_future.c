@@ -114,7 +114,11 @@ void
 mproc__futures_forget(struct mproc *p, struct mproc_future *f)
 {
 	struct mproc_future **at;
+	struct mproc_msg *item;
 
+	/* the next call's items need the room */
+	for (item = f->items; item != NULL; item = mproc__msg_next(item))
+		mproc__item_taken(p, mproc__msg_size(item));
 	if (p->futures.count == 0)
 		return;
 	for (at = bucket(&p->futures, f->id); *at != NULL;
@@ -263,7 +267,50 @@ op_forget(void *owner, struct mproc_future *f)
 	mproc__futures_forget(owner, f);
 }
 
+struct wish {
+	bool	(*ready)(void *arg);
+	void	*arg;
+};
+
+static bool
+is_granted(struct mproc *p, void *arg)
+{
+	struct wish *w = arg;
+
+	(void)p;
+	return w->ready(w->arg);
+}
+
+static int
+op_wait_for(void *owner, bool (*ready)(void *arg), void *arg,
+    int64_t deadline)
+{
+	struct wish w = { ready, arg };
+
+	return mproc__wait(owner, is_granted, &w, deadline);
+}
+
+static int
+op_cancel(void *owner, struct mproc_future *f, enum mproc_cancel how)
+{
+	if (how == MPROC_CANCEL_QUEUED)
+		return mproc__err(-EBUSY, "the call was sent");
+	if (how == MPROC_CANCEL_KILL)
+		return mproc__err(-EOPNOTSUPP, "of a call of a process the "
+		    "process would have to be killed: mproc_kill()");
+	return mproc__cancel_call(owner, f->id) ? 0 :
+	    mproc__err(-EAGAIN, "too many calls are being canceled");
+}
+
+static void
+op_took(void *owner, struct mproc_future *f, size_t size)
+{
+	(void)f;
+	mproc__item_taken(owner, size);
+}
+
 const struct mproc__future_ops mproc__process_future_ops = {
 	.lock = op_lock, .unlock = op_unlock, .wait = op_wait,
-	.work = op_work, .fds = op_fds, .forget = op_forget
+	.work = op_work, .fds = op_fds, .forget = op_forget,
+	.wait_for = op_wait_for, .cancel = op_cancel, .took = op_took
 };

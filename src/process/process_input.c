@@ -178,13 +178,20 @@ static void
 on_answer(struct mproc *p, const struct mproc__frame *frame,
     const struct mproc__envelope *env, const int *fds, int n_fds)
 {
-	struct mproc_future *f = mproc__futures_find(p, env->id);
+	struct mproc_future *f;
 	struct mproc_msg *reply = NULL;
 	char text[512];
-	int code = 0;
+	int code = 0, n;
 
 	text[0] = '\0';
 
+	if (p->mate != NULL) {
+		n = p->mate->answer(p->mate_arg, frame, env, fds, n_fds);
+		while (n_fds > n)
+			mproc__close(fds[--n_fds]);
+		return;
+	}
+	f = mproc__futures_find(p, env->id);
 	if (f == NULL) {
 		p->own.late++;
 	} else if (env->kind == MPROC__ERROR) {
@@ -220,7 +227,10 @@ on_data(struct mproc *p, struct mproc__frame *frame)
 		n = mproc__channel_take_fds(p->data, env.n_fds, fds);
 	switch (env.kind) {
 	case MPROC__CAST:
-		on_emit(p, frame, fds, n);
+		if (env.id != 0)
+			mproc__on_item(p, frame, env.id, fds, n);
+		else
+			on_emit(p, frame, fds, n);
 		return;
 	case MPROC__REPLY:
 	case MPROC__ERROR:

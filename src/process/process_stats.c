@@ -80,6 +80,7 @@ mproc__stats_close(struct mproc *p)
 	p->total.in_flight = 0;
 	memset(&p->own, 0, sizeof(p->own));
 	p->gen_sent = p->gen_bytes = p->gen_frames = p->gen_emits = 0;
+	p->items_n = p->items_bytes = 0;
 	p->mail_n = p->mail_bytes = 0;
 }
 

@@ -15,6 +15,7 @@ declare -A below=(
 	[future]="system message channel sync log"
 	[process]="system message channel sync log future"
 	[context]="system message channel sync log future process"
+	[pool]="system message channel sync log future process"
 )
 # Whose concept a public header is; by default the module of its name.
 declare -A owner=(

@@ -1,0 +1,162 @@
+/*
+ * control.c - what is said to all workers, and what is told of them.
+ */
+#include <string.h>
+
+#include "pool/pool.h"
+
+int
+mproc_pool_set_going(struct mproc_pool *pool, bool going)
+{
+	struct mproc__worker *w;
+	struct mproc__job *job;
+	int r;
+
+	if ((r = mproc__pool_enter(pool)) < 0)
+		return r;
+	if (pool->no_go == going) {
+		pool->no_go = !going;
+		for (w = pool->all.first; w != NULL; w = w->next) {
+			(void)mproc_set_going(w->p, going);
+			for (job = w->out.first; !going && job != NULL;
+			    job = job->next)
+				(void)mproc__job_cancel(pool, job,
+				    MPROC_CANCEL_COOP);
+		}
+		if (!going)
+			(void)mproc__pool_drop_queue(pool, -ECANCELED,
+			    "no-go");
+		if (pool->waiting > 0)
+			pthread_cond_broadcast(&pool->cond);
+		mproc__pool_kick(pool);
+	}
+	mproc__pool_leave(pool);
+	return 0;
+}
+
+int
+mproc_pool_set_log_level(struct mproc_pool *pool, enum mproc_level level)
+{
+	struct mproc__worker *w;
+	int r, fault;
+
+	if ((r = mproc__pool_enter(pool)) < 0)
+		return r;
+	if (level <= MPROC_LEVEL_DEFAULT || level > MPROC_OFF)
+		r = mproc__err(-EINVAL, "no such level");
+	else
+		pool->log_level = level;
+	for (w = pool->all.first; w != NULL && r == 0; w = w->next)
+		if ((fault = mproc_set_log_level(w->p, level)) < 0 &&
+		    w->state == MPROC__WORKER_READY)
+			r = fault;
+	mproc__pool_leave(pool);
+	return r;
+}
+
+int
+mproc_pool_set_offload(struct mproc_pool *pool, enum mproc_offload to)
+{
+	int r;
+
+	if (to < MPROC_OFFLOAD_ON || to > MPROC_OFFLOAD_OFF_STICKY)
+		return mproc__err(-EINVAL, "no such state of offload");
+	if ((r = mproc__pool_enter(pool)) < 0)
+		return r;
+	if (to == MPROC_OFFLOAD_ON ||
+	    (to == MPROC_OFFLOAD_ON_IF && !pool->offload_sticky))
+		pool->offload_off = pool->offload_sticky = false;
+	else if (to != MPROC_OFFLOAD_ON_IF)
+		pool->offload_off = true;
+	if (to == MPROC_OFFLOAD_OFF_STICKY)
+		pool->offload_sticky = true;
+	mproc__pool_schedule(pool);
+	mproc__pool_leave(pool);
+	return 0;
+}
+
+int
+mproc_pool_set_fail_open(struct mproc_pool *pool, bool fail_open)
+{
+	int r;
+
+	if ((r = mproc__pool_enter(pool)) < 0)
+		return r;
+	pool->opt.fail_open = fail_open;
+	mproc__pool_schedule(pool);
+	mproc__pool_leave(pool);
+	return 0;
+}
+
+int
+mproc_pool_notify_typed(struct mproc_pool *pool,
+    const struct mproc_schema *schema, const void *args)
+{
+	struct mproc__worker *w;
+	int r, n = 0;
+
+	if ((r = mproc__pool_enter(pool)) < 0)
+		return r;
+	for (w = pool->all.first; w != NULL && r == 0; w = w->next) {
+		if (w->state != MPROC__WORKER_READY &&
+		    w->state != MPROC__WORKER_CLOSED)
+			continue;
+		mproc__batch_flush(w->p);
+		if ((r = mproc_send_typed(w->p, schema, args)) == -EPIPE)
+			r = 0;		/* its death will tell */
+		else if (r == 0) {
+			w->seq++;	/* it is begun in its turn, too */
+			n++;
+		}
+	}
+	if (r == 0 && n == 0)
+		r = mproc__err(-ENOTCONN, "pool %s has no worker that is "
+		    "ready", pool->name);
+	mproc__pool_leave(pool);
+	return r < 0 ? r : n;
+}
+
+int
+mproc_pool_stats(struct mproc_pool *pool, struct mproc_pool_stats *ret)
+{
+	struct mproc__worker *w;
+	int r;
+
+	if (ret == NULL)
+		return mproc__err(-EINVAL, "no place for the stats");
+	if ((r = mproc__pool_enter(pool)) < 0)
+		return r;
+	if (!mproc__pool_in_callback(pool))
+		mproc__pool_work(pool);
+	*ret = pool->st;
+	ret->queued = pool->n_queued;
+	ret->running = pool->n_out;
+	ret->configured = (unsigned)pool->opt.workers;
+	ret->workers = pool->n_ready;
+	ret->starting = pool->n_starting;
+	ret->broken = pool->broken;
+	for (w = pool->all.first; w != NULL; w = w->next) {
+		if (w->state == MPROC__WORKER_STOPPING)
+			ret->stopping++;
+		else if (w->state == MPROC__WORKER_STARTING)
+			continue;
+		else if (w->out.n > 0)
+			ret->busy++;
+		else
+			ret->idle++;
+	}
+	mproc__pool_leave(pool);
+	return 0;
+}
+
+const char *
+mproc_pool_name(const struct mproc_pool *pool)
+{
+	return pool != NULL ? pool->name : "";
+}
+
+const struct mproc_class *
+mproc_pool_class_of(const struct mproc_pool *pool)
+{
+	return pool != NULL ? pool->index.class : NULL;
+}

@@ -1,0 +1,293 @@
+/*
+ * job.c - a job's way from the queue to its end, which it has exactly once.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "pool/pool.h"
+
+#define SPARE_MAX	4096	/* jobs kept for the next ones ... */
+#define SPARE_BYTES	4096	/* ... if their body was no larger */
+
+void
+mproc__jobs_add(struct mproc__jobs *list, struct mproc__job *job)
+{
+	job->in = list;
+	job->next = NULL;
+	job->prev = list->last;
+	if (list->last != NULL)
+		list->last->next = job;
+	else
+		list->first = job;
+	list->last = job;
+	list->n++;
+}
+
+void
+mproc__jobs_add_first(struct mproc__jobs *list, struct mproc__job *job)
+{
+	job->in = list;
+	job->prev = NULL;
+	job->next = list->first;
+	if (list->first != NULL)
+		list->first->prev = job;
+	else
+		list->last = job;
+	list->first = job;
+	list->n++;
+}
+
+void
+mproc__jobs_del(struct mproc__job *job)
+{
+	struct mproc__jobs *list = job->in;
+
+	if (job->prev != NULL)
+		job->prev->next = job->next;
+	else
+		list->first = job->next;
+	if (job->next != NULL)
+		job->next->prev = job->prev;
+	else
+		list->last = job->prev;
+	list->n--;
+	job->in = NULL;
+}
+
+void
+mproc__exp_del(struct mproc_pool *pool, struct mproc__job *job)
+{
+	if (!job->in_exp)
+		return;
+	if (job->exp_prev != NULL)
+		job->exp_prev->exp_next = job->exp_next;
+	else
+		pool->exp_first = job->exp_next;
+	if (job->exp_next != NULL)
+		job->exp_next->exp_prev = job->exp_prev;
+	else
+		pool->exp_last = job->exp_prev;
+	job->in_exp = false;
+}
+
+void
+mproc__job_free(struct mproc_pool *pool, struct mproc__job *job)
+{
+	struct mproc_msg *item;
+
+	while (job->n_fds > 0)
+		mproc__close(job->fds[--job->n_fds]);
+	free(job->fds);
+	free(job->text);
+	while ((item = job->items) != NULL) {
+		job->items = mproc__msg_next(item);
+		mproc_msg_free(item);
+	}
+	mproc_msg_free(job->reply);
+	if (pool->n_spare < SPARE_MAX && job->body.cap <= SPARE_BYTES) {
+		job->next = pool->spare;
+		pool->spare = job;
+		pool->n_spare++;
+		return;
+	}
+	mproc__buf_done(&job->body);
+	free(job);
+}
+
+/* The one place where a job's end is counted. */
+static void
+count(struct mproc_pool *pool, const struct mproc__job *job, int code,
+    bool by_handler)
+{
+	struct mproc_pool_stats *st = &pool->st;
+
+	pool->ended++;
+	if (job->f == NULL && job->sink == NULL && job->handler == NULL)
+		st->abandoned++;
+	if (code >= 0)
+		st->done++;
+	else if (code == -ECANCELED)
+		st->canceled++;
+	else if (by_handler)
+		st->failed++;
+	else if (code == -ETIMEDOUT)
+		st->timed_out++;
+	else if (code == -EPIPE)
+		st->crashed++;
+	else
+		st->failed++;
+}
+
+/* A copy that lives with the future; without memory there is none. */
+static void
+bury(struct mproc_future *f, const struct mproc_death *death)
+{
+	size_t n = strlen(death->command) + 1;
+	size_t m = death->last_log != NULL ? strlen(death->last_log) + 1 : 1;
+	struct mproc_death *d;
+	char *text;
+
+	if ((d = malloc(sizeof(*d) + n + m)) == NULL)
+		return;
+	*d = *death;
+	text = (char *)(d + 1);
+	memcpy(text, death->command, n);
+	memcpy(text + n, death->last_log != NULL ? death->last_log : "", m);
+	d->command = text;
+	d->last_log = text + n;
+	f->death = d;
+}
+
+/* In nobody's hands any more: its result goes where it is wanted. */
+void
+mproc__job_end(struct mproc_pool *pool, struct mproc__job *job, int code,
+    struct mproc_msg *reply, const char *text,
+    const struct mproc_death *death)
+{
+	mproc__exp_del(pool, job);
+	if (job->has_token)
+		mproc__limiter_give(job->limiter);
+	job->has_token = false;
+	if (death != NULL && job->f != NULL)
+		bury(job->f, death);
+	if (job->item_code < 0) {
+		mproc_msg_free(reply);
+		reply = NULL;
+		code = job->item_code;
+		text = "an item was refused";
+	}
+	count(pool, job, code, death == NULL && job->worker != NULL &&
+	    job->verdict == 0);
+	job->worker = NULL;
+	if (job->handler != NULL) {
+		job->code = code;
+		job->reply = reply;
+		job->text = text != NULL ? strdup(text) : NULL;
+		job->ended = true;
+		mproc__job_call(pool, job);
+		return;
+	}
+	if (job->f != NULL)
+		mproc__future_complete(job->f, code, reply, text);
+	else if (job->sink != NULL)
+		job->sink->put(job->sink, job->index, code, reply, text);
+	else
+		mproc_msg_free(reply);
+	mproc__job_free(pool, job);
+}
+
+/* Was it the last that waited for a token of its limiter? */
+static void
+leave_limiter(struct mproc_pool *pool, struct mproc_limiter *limiter)
+{
+	struct mproc__job *o;
+
+	for (o = pool->limited.first; o != NULL; o = o->next)
+		if (o->limiter == limiter)
+			return;
+	mproc__limiter_leave(limiter, pool);
+}
+
+void
+mproc__job_drop(struct mproc_pool *pool, struct mproc__job *job, int code,
+    const char *text)
+{
+	bool limited = job->in == &pool->limited;
+
+	mproc__jobs_del(job);
+	pool->n_queued--;
+	if (limited)
+		leave_limiter(pool, job->limiter);
+	mproc__job_end(pool, job, code, NULL, text, NULL);
+}
+
+static int
+drop_all(struct mproc_pool *pool, struct mproc__jobs *list, int code,
+    const char *text)
+{
+	int n = 0;
+
+	for (; list->first != NULL; n++)
+		mproc__job_drop(pool, list->first, code, text);
+	return n;
+}
+
+int
+mproc__pool_drop_queue(struct mproc_pool *pool, int code, const char *text)
+{
+	int i, n;
+
+	n = drop_all(pool, &pool->limited, code, text);
+	n += drop_all(pool, &pool->queue, code, text);
+	for (i = 0; i < pool->opt.workers; i++)
+		n += drop_all(pool, &pool->keyed[i], code, text);
+	return n;
+}
+
+/* Back to where it came from, ahead of all others. */
+void
+mproc__job_requeue(struct mproc_pool *pool, struct mproc__job *job)
+{
+	if (job->has_token)
+		mproc__limiter_give(job->limiter);
+	job->has_token = false;
+	job->worker = NULL;
+	pool->n_queued++;
+	if (job->key != 0)
+		mproc__jobs_add_first(&pool->keyed[job->key %
+		    (unsigned)pool->opt.workers], job);
+	else
+		mproc__jobs_add_first(&pool->queue, job);
+}
+
+int
+mproc__job_cancel(struct mproc_pool *pool, struct mproc__job *job,
+    enum mproc_cancel how)
+{
+	struct mproc__worker *w = job->worker;
+
+	if (job->ended)
+		return -EALREADY;	/* its handler has the last word */
+	if (w == NULL) {
+		mproc__job_drop(pool, job, -ECANCELED, "canceled");
+		return 0;
+	}
+	if (how == MPROC_CANCEL_QUEUED)
+		return mproc__err(-EBUSY, "the job is in a worker's hands");
+	if (how == MPROC_CANCEL_COOP) {
+		job->unwanted = true;
+		(void)mproc__cancel_call(w->p, job->id);
+		return 0;
+	}
+	if (w->local)
+		return mproc__err(-EOPNOTSUPP, "the job runs in this process");
+	job->verdict = -ECANCELED;
+	(void)mproc__cancel_call(w->p, job->id);
+	if (w->out.first == job) {
+		mproc__worker_kill(w);
+		return 0;
+	}
+	/*
+	 * It waits there behind others, and need not cost a worker: it will
+	 * not be begun.  Unless it was, just now: then the clock gets it.
+	 */
+	if (job->timeout_ns == 0)
+		pool->n_timed++;
+	job->timeout_ns = 1;
+	return 0;
+}
+
+int64_t
+mproc__jobs_expire(struct mproc_pool *pool, int64_t now)
+{
+	struct mproc__job *job;
+
+	while ((job = pool->exp_first) != NULL && job->expires <= now) {
+		if (job->worker != NULL)
+			mproc__exp_del(pool, job);	/* in time */
+		else
+			mproc__job_drop(pool, job, -ETIMEDOUT,
+			    "no worker began it in time");
+	}
+	return job != NULL ? job->expires : MPROC__NEVER;
+}

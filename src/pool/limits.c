@@ -1,0 +1,146 @@
+/*
+ * limits.c - how many processors there are for us, and the pool's defaults.
+ */
+#include <ctype.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pool/pool.h"
+
+#define PREFETCH_MAX	65536
+#define WORKERS_MAX	65536
+#define DEFAULT_FAILS	3
+
+static int
+affinity(void)
+{
+	int n = 1024, count;
+	cpu_set_t *set;
+	size_t size;
+
+	for (; n <= 1 << 20; n *= 2) {
+		if ((set = CPU_ALLOC((size_t)n)) == NULL)
+			return 1;
+		size = CPU_ALLOC_SIZE((size_t)n);
+		count = sched_getaffinity(0, size, set) == 0 ?
+		    CPU_COUNT_S(size, set) : 0;
+		CPU_FREE(set);
+		if (count > 0)
+			return count;
+	}
+	return 1;
+}
+
+static bool
+read_file(const char *path, char *buf, size_t size)
+{
+	ssize_t n;
+	int fd;
+
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+		return false;
+	n = read(fd, buf, size - 1);
+	mproc__close(fd);
+	if (n <= 0)
+		return false;
+	buf[n] = '\0';
+	return true;
+}
+
+/* The quota in cpu.max of one group: processors rounded up, 0 no limit. */
+static int
+quota_of(const char *dir)
+{
+	char path[4200], buf[128];
+	long quota, period;
+
+	(void)snprintf(path, sizeof(path), "/sys/fs/cgroup%s/cpu.max", dir);
+	if (!read_file(path, buf, sizeof(buf)) ||
+	    sscanf(buf, "%ld %ld", &quota, &period) != 2 ||
+	    quota <= 0 || period <= 0)
+		return 0;
+	return (int)((quota + period - 1) / period);
+}
+
+/* Of our group and all above it. */
+static int
+quota(void)
+{
+	char buf[4096], *dir, *end;
+	int n, least = 0;
+
+	if (!read_file("/proc/self/cgroup", buf, sizeof(buf)) ||
+	    (dir = strstr(buf, "0::")) == NULL)
+		return 0;
+	dir += 3;
+	dir[strcspn(dir, "\n")] = '\0';
+	for (;;) {
+		n = quota_of(dir);
+		if (n > 0 && (least == 0 || n < least))
+			least = n;
+		if ((end = strrchr(dir, '/')) == NULL)
+			return least;
+		*end = '\0';
+	}
+}
+
+int
+mproc_cpu_count(void)
+{
+	int n = affinity(), most = quota();
+
+	return most > 0 && most < n ? most : n;
+}
+
+static int
+check(const struct mproc_pool_options *o)
+{
+	const char *bad = NULL;
+
+	if (o->workers < 0 || o->workers > WORKERS_MAX)
+		bad = ".workers";
+	else if (o->reserve_cpus < 0)
+		bad = ".reserve_cpus";
+	else if (o->min_workers < -1)
+		bad = ".min_workers";
+	else if (o->prefetch < 0 || o->prefetch > PREFETCH_MAX)
+		bad = ".prefetch";
+	else if (o->queue_jobs < -1)
+		bad = ".queue_jobs";
+	else if (o->window < -1)
+		bad = ".window";
+	else if (o->max_age_ms < 0 || o->idle_ms < 0 || o->ping_ms < 0 ||
+	    o->max_rss < 0)
+		bad = ".max_age_ms, .idle_ms, .ping_ms or .max_rss";
+	if (bad != NULL)
+		return mproc__err(-EINVAL, "pool options: bad %s", bad);
+	return 0;
+}
+
+int
+mproc__pool_defaults(struct mproc_pool_options *o)
+{
+	int most = mproc_cpu_count() - o->reserve_cpus, r;
+
+	if ((r = check(o)) < 0)
+		return r;
+	if (most < 1)
+		most = 1;
+	if (o->workers == 0 || (o->cap && o->workers > most))
+		o->workers = most;
+	if (o->min_workers == 0 || o->min_workers > o->workers)
+		o->min_workers = o->workers;
+	if (o->min_workers < 0)
+		o->min_workers = 0;
+	if (o->prefetch == 0)
+		o->prefetch = 1;
+	if (o->queue_jobs == 0)
+		o->queue_jobs = 2LL * o->workers * o->prefetch;
+	if (o->max_fails <= 0)
+		o->max_fails = DEFAULT_FAILS;
+	return 0;
+}

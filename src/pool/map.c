@@ -1,0 +1,193 @@
+/*
+ * map.c - a job for each message of an array.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <bsd/string.h>
+
+#include "pool/pool.h"
+
+#define REPORT_NS	(100 * 1000000LL)
+
+struct map {
+	struct mproc__sink sink;
+	struct mproc_pool *pool;
+	struct mproc_result *results;
+	const struct mproc_map_options *opt;
+	size_t		 n, handed, left;
+	size_t		 failed, first;	/* of the failed, by position */
+	int64_t		 begun, report;
+};
+
+static void
+put_result(struct mproc__sink *sink, uint64_t index, int code,
+    struct mproc_msg *reply, const char *text)
+{
+	struct map *m = (struct map *)(void *)sink;
+	struct mproc_result *r = &m->results[index];
+
+	r->index = index;
+	r->code = code;
+	r->reply = reply;
+	if (text != NULL)
+		(void)strlcpy(r->text, text, sizeof(r->text));
+	m->left--;
+	if (code >= 0)
+		return;
+	if (m->failed++ == 0 || index < m->first)
+		m->first = index;
+}
+
+static bool
+has_room(void *arg)
+{
+	struct map *m = arg;
+
+	return mproc__pool_has_room(m->pool) || m->pool->no_go ||
+	    m->pool->state != MPROC__POOL_RUNNING ||
+	    (m->opt->stop_on_error && m->failed > 0);
+}
+
+static bool
+is_done(void *arg)
+{
+	struct map *m = arg;
+
+	return m->left == 0 || (m->opt->stop_on_error && m->failed > 0);
+}
+
+/* The user's function, unlocked, now and then. */
+static void
+report(struct map *m, bool last)
+{
+	struct mproc_progress p;
+	int64_t now;
+
+	if (m->opt->progress == NULL)
+		return;
+	now = mproc__now_ns();
+	if (now < m->report && !last)
+		return;
+	m->report = now + REPORT_NS;
+	p = (struct mproc_progress){
+		.done = m->handed - m->left, .failed = m->failed,
+		.total = m->n, .elapsed_ms = (now - m->begun) / 1000000
+	};
+	pthread_mutex_unlock(&m->pool->lock);
+	m->opt->progress(&p, m->opt->progress_arg);
+	pthread_mutex_lock(&m->pool->lock);
+}
+
+static int
+wait_for(struct map *m, bool (*ready)(void *))
+{
+	int r;
+
+	do {
+		r = mproc__pool_wait(m->pool, ready, m, m->opt->progress !=
+		    NULL ? mproc__now_ns() + REPORT_NS : MPROC__NEVER);
+		report(m, false);
+	} while (r == -ETIMEDOUT);
+	return r;
+}
+
+static int
+hand_in(struct map *m, const struct mproc_schema *schema, const char *in)
+{
+	struct mproc__item it = { .schema = schema };
+	int r;
+
+	for (; m->handed < m->n; m->handed++) {
+		if (!has_room(m) && (r = wait_for(m, has_room)) < 0)
+			return r;
+		if (m->opt->stop_on_error && m->failed > 0)
+			return 0;
+		if ((r = mproc__pool_await_room(m->pool, has_room, m, 0)) < 0)
+			return r;
+		it.args = in + m->handed * schema->size;
+		m->left++;
+		r = mproc__pool_submit(m->pool, &it, m->opt->job, NULL,
+		    &m->sink, m->handed);
+		if (r < 0) {
+			m->left--;
+			return r;
+		}
+	}
+	return 0;
+}
+
+/* What was not handed in ends like the rest of the canceled. */
+static void
+cancel_rest(struct map *m, int code)
+{
+	size_t i;
+
+	mproc__sink_leave(m->pool, &m->sink, true);
+	for (i = m->handed; i < m->n; i++) {
+		m->left++;
+		put_result(&m->sink, i, code, NULL, "not begun");
+	}
+}
+
+static int
+run(struct map *m, const struct mproc_schema *schema, const void *in)
+{
+	int r;
+
+	r = hand_in(m, schema, in);
+	if (r == 0)
+		r = wait_for(m, is_done);
+	if (r < 0 || (m->opt->stop_on_error && m->failed > 0))
+		cancel_rest(m, r < 0 ? r : -ECANCELED);
+	m->opt = &(const struct mproc_map_options){
+		.progress = m->opt->progress,
+		.progress_arg = m->opt->progress_arg
+	};
+	r = wait_for(m, is_done);
+	m->handed = m->n;
+	report(m, true);
+	return r;
+}
+
+int
+mproc_pool_map_typed(struct mproc_pool *pool,
+    const struct mproc_schema *schema, const void *in, size_t n,
+    const struct mproc_map_options *options, struct mproc_result *results)
+{
+	static const struct mproc_map_options none;
+	struct map m = {
+		.sink.put = put_result, .pool = pool, .results = results,
+		.opt = options != NULL ? options : &none, .n = n,
+		.begun = mproc__now_ns()
+	};
+	int r;
+
+	if (schema == NULL || (n > 0 && (in == NULL || results == NULL)))
+		return mproc__err(-EINVAL, "no input or no place given");
+	if ((r = mproc__pool_enter(pool)) < 0)
+		return r;
+	memset(results, 0, n * sizeof(*results));
+	if (mproc__pool_in_callback(pool))
+		r = mproc__err(-EDEADLK, "pool %s: not in a callback",
+		    pool->name);
+	else if ((r = mproc__pool_check(pool,
+	    &(struct mproc__item){ .schema = schema })) == 0 &&
+	    (r = mproc__pool_await_room(pool, has_room, &m, -1)) == 0 &&
+	    (r = run(&m, schema, in)) == 0 && m.failed > 0)
+		r = mproc__err(results[m.first].code, "item %zu: %s", m.first,
+		    results[m.first].text);
+	mproc__pool_leave(pool);
+	return r;
+}
+
+void
+mproc_results_free(struct mproc_result *results, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		mproc_msg_free(results[i].reply);
+		results[i].reply = NULL;
+	}
+}

@@ -1,0 +1,337 @@
+/*
+ * schedule.c - which worker gets which job, and waiting for what comes of it.
+ *
+ * Invariants, whenever the lock is free:
+ *  - a job waits in the queue only if no worker has room;
+ *  - what was given to a worker that had nothing to do has been written;
+ *  - the timerfd, if somebody may sleep on epfd, is set to next_timer.
+ */
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "pool/pool.h"
+
+#define EVENTS		64
+#define FLUSH_EVERY	64
+
+static void
+settime(struct mproc_pool *pool, int64_t when)
+{
+	struct itimerspec spec = { .it_value.tv_nsec = 0 };
+
+	if (pool->armed == when)
+		return;
+	if (when != MPROC__NEVER) {
+		spec.it_value.tv_sec = when / 1000000000;
+		spec.it_value.tv_nsec = when % 1000000000;
+	}
+	(void)timerfd_settime(pool->timerfd, TFD_TIMER_ABSTIME, &spec, NULL);
+	pool->armed = when;
+}
+
+/* Something has to be done at that time. */
+void
+mproc__pool_time(struct mproc_pool *pool, int64_t when)
+{
+	if (when < pool->next_timer)
+		pool->next_timer = when;
+	if (pool->leading || pool->outer >= 0 || pool->n_futures_fd > 0)
+		settime(pool, pool->next_timer);
+}
+
+/* The leader sleeps, and has something to look at. */
+void
+mproc__pool_kick(struct mproc_pool *pool)
+{
+	uint64_t one = 1;
+
+	if (!pool->leading || pool->kicked)
+		return;
+	pool->kicked = true;
+	(void)!write(pool->wakefd, &one, sizeof(one));
+}
+
+/* The user's descriptor is readable for what the pool has for him. */
+void
+mproc__pool_flag(struct mproc_pool *pool)
+{
+	struct epoll_event ev = { .events = 0 };
+	struct mproc_stream *s;
+	bool flag;
+
+	if (pool->outer < 0)
+		return;
+	flag = pool->calls != NULL || pool->news != NULL ||
+	    mproc__stream_has(&pool->puts) ||
+	    (pool->want_room && mproc__pool_has_room(pool));
+	for (s = pool->streams; s != NULL && !flag; s = s->next)
+		flag = mproc__stream_has(s);
+	if (flag == pool->flagged)
+		return;
+	ev.events = flag ? EPOLLIN : 0;
+	if (epoll_ctl(pool->outer, EPOLL_CTL_MOD, pool->flagfd, &ev) == 0)
+		pool->flagged = flag;
+}
+
+void
+mproc__pool_flush(struct mproc_pool *pool)
+{
+	struct mproc__worker *w;
+
+	while ((w = pool->dirty) != NULL) {
+		pool->dirty = w->dirty_next;
+		w->dirty = false;
+		mproc__batch_flush(w->p);
+	}
+}
+
+/* Until the token comes it waits aside, and lets others pass. */
+static bool
+get_token(struct mproc_pool *pool, struct mproc__job *job)
+{
+	if (job->limiter == NULL || job->has_token)
+		return true;
+	if (mproc__limiter_take(job->limiter, pool)) {
+		job->has_token = true;
+		return true;
+	}
+	mproc__jobs_del(job);
+	mproc__jobs_add(&pool->limited, job);
+	return false;
+}
+
+/* True if it was given away; else it waits where it was, or aside. */
+static bool
+give(struct mproc_pool *pool, struct mproc__worker *w,
+    struct mproc__job *job)
+{
+	if (!get_token(pool, job))
+		return false;
+	mproc__jobs_del(job);
+	pool->n_queued--;
+	if (mproc__worker_give(w, job) < 0) {
+		/* it is dead, or will be: the job has not left */
+		mproc__job_requeue(pool, job);
+		return false;
+	}
+	if (!w->dirty) {
+		w->dirty = true;
+		w->dirty_next = pool->dirty;
+		pool->dirty = w;
+	}
+	if (w->out.n % FLUSH_EVERY == 0)
+		mproc__batch_flush(w->p);
+	return true;
+}
+
+static struct mproc__worker *
+next_worker(struct mproc_pool *pool)
+{
+	if (mproc__pool_is_local(pool)) {
+		if (pool->local == NULL || pool->local->room == NULL)
+			return NULL;
+		return pool->local;
+	}
+	return pool->idle.first != NULL ? pool->idle.first :
+	    pool->partial.first;
+}
+
+static void
+schedule_keyed(struct mproc_pool *pool)
+{
+	struct mproc__worker *w;
+	int i;
+
+	for (i = 0; i < pool->opt.workers; i++) {
+		w = pool->slots[i];
+		if (mproc__pool_is_local(pool))
+			w = pool->local;
+		while (pool->keyed[i].first != NULL && w != NULL &&
+		    w->room != NULL)
+			(void)give(pool, w, pool->keyed[i].first);
+	}
+}
+
+/* Tokens may be free again: let those that wait for one try. */
+static void
+unlimit(struct mproc_pool *pool)
+{
+	struct mproc__job *job;
+
+	while ((job = pool->limited.last) != NULL) {
+		mproc__jobs_del(job);
+		if (job->key != 0)
+			mproc__jobs_add_first(&pool->keyed[job->key %
+			    (unsigned)pool->opt.workers], job);
+		else
+			mproc__jobs_add_first(&pool->queue, job);
+	}
+}
+
+void
+mproc__pool_schedule(struct mproc_pool *pool)
+{
+	struct mproc__worker *w;
+
+	if (pool->n_queued > pool->queue.n + pool->limited.n)
+		schedule_keyed(pool);
+	while (pool->queue.first != NULL &&
+	    (w = next_worker(pool)) != NULL)
+		(void)give(pool, w, pool->queue.first);
+	if (pool->n_queued > pool->limited.n)
+		mproc__pool_staff(pool);	/* more workers? */
+	/* those that were idle are not kept waiting */
+	if (pool->dirty != NULL && pool->dirty->out.n == 1)
+		mproc__pool_flush(pool);
+}
+
+static void
+on_wake(struct mproc_pool *pool)
+{
+	uint64_t n;
+
+	pool->kicked = false;
+	(void)!read(pool->wakefd, &n, sizeof(n));
+	unlimit(pool);
+}
+
+static void
+take_events(struct mproc_pool *pool, const struct epoll_event *ev, int n)
+{
+	uint64_t ticks;
+	int i;
+
+	for (i = 0; i < n; i++) {
+		if (ev[i].data.ptr == &pool->wakefd) {
+			on_wake(pool);
+		} else if (ev[i].data.ptr == &pool->timerfd) {
+			(void)!read(pool->timerfd, &ticks, sizeof(ticks));
+			pool->armed = 0;
+		} else {
+			mproc__worker_work(ev[i].data.ptr);
+		}
+	}
+}
+
+/* Only now: an event may name it, and jobs may hold it. */
+static void
+bury_dead(struct mproc_pool *pool)
+{
+	struct mproc__worker *w;
+
+	while ((w = pool->dead) != NULL) {
+		pool->dead = w->next;
+		mproc_free(w->p);
+		free(w);
+	}
+}
+
+static void
+round_of(struct mproc_pool *pool, const struct epoll_event *ev, int n)
+{
+	uint64_t ended = pool->ended;
+	int64_t now;
+
+	take_events(pool, ev, n);
+	if (pool->next_timer != MPROC__NEVER &&
+	    (now = mproc__now_ns()) >= pool->next_timer) {
+		pool->next_timer = MPROC__NEVER;
+		mproc__pool_time(pool, mproc__pool_timers(pool, now));
+	}
+	mproc__pool_schedule(pool);
+	if (pool->state == MPROC__POOL_CLOSED)
+		mproc__pool_wind_up(pool);
+	mproc__pool_flush(pool);
+	bury_dead(pool);
+	mproc__pool_flag(pool);
+	if (pool->ended != ended && pool->waiting > 0)
+		pthread_cond_broadcast(&pool->cond);
+}
+
+/* What can be done without waiting. */
+void
+mproc__pool_work(struct mproc_pool *pool)
+{
+	struct epoll_event ev[EVENTS];
+	int n;
+
+	mproc__pool_flush(pool);
+	n = epoll_wait(pool->epfd, ev, EVENTS, 0);
+	round_of(pool, ev, n);
+	if (pool->leading)
+		mproc__pool_kick(pool);
+}
+
+static void
+lead(struct mproc_pool *pool, int64_t deadline)
+{
+	struct epoll_event ev[EVENTS];
+	int n, timeout;
+
+	mproc__pool_flush(pool);
+	pool->leading = true;
+	timeout = mproc__remaining_ms(mproc__min_deadline(deadline,
+	    pool->next_timer));
+	pthread_mutex_unlock(&pool->lock);
+	n = epoll_wait(pool->epfd, ev, EVENTS, timeout);
+	pthread_mutex_lock(&pool->lock);
+	pool->leading = false;
+	round_of(pool, ev, n);
+}
+
+static void
+follow(struct mproc_pool *pool, int64_t deadline)
+{
+	struct timespec when = {
+		.tv_sec = (time_t)(deadline / 1000000000),
+		.tv_nsec = deadline % 1000000000
+	};
+
+	pool->waiting++;
+	if (deadline == MPROC__NEVER)
+		pthread_cond_wait(&pool->cond, &pool->lock);
+	else
+		pthread_cond_timedwait(&pool->cond, &pool->lock, &when);
+	pool->waiting--;
+}
+
+int
+mproc__pool_wait(struct mproc_pool *pool, bool (*ready)(void *), void *arg,
+    int64_t deadline)
+{
+	int r;
+
+	for (;;) {
+		if (ready(arg)) {
+			r = 0;
+			break;
+		}
+		if (mproc__pool_in_callback(pool)) {
+			r = mproc__err(-EDEADLK, "pool %s: a callback may "
+			    "not wait", pool->name);
+			break;
+		}
+		if (deadline != MPROC__NEVER &&
+		    mproc__now_ns() >= deadline) {
+			mproc__pool_work(pool);
+			r = ready(arg) ? 0 : -ETIMEDOUT;
+			break;
+		}
+		if (pool->leading)
+			follow(pool, deadline);
+		else
+			lead(pool, deadline);
+		mproc__pool_callbacks(pool);
+		if (mproc__future_calls()) {
+			pthread_mutex_unlock(&pool->lock);
+			mproc__future_call();
+			pthread_mutex_lock(&pool->lock);
+		}
+	}
+	if (pool->waiting > 0)
+		pthread_cond_broadcast(&pool->cond);
+	return r;
+}

@@ -1,0 +1,413 @@
+/*
+ * submit.c - jobs come in: checked, encoded, queued; and their futures.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "pool/pool.h"
+
+/* What a future asks of its pool. */
+
+static int
+op_lock(void *owner)
+{
+	return mproc__pool_enter(owner);
+}
+
+static void
+op_unlock(void *owner)
+{
+	mproc__pool_leave(owner);
+}
+
+static int
+op_wait_for(void *owner, bool (*ready)(void *arg), void *arg,
+    int64_t deadline)
+{
+	return mproc__pool_wait(owner, ready, arg, deadline);
+}
+
+static bool
+is_done(void *arg)
+{
+	return ((struct mproc_future *)arg)->done;
+}
+
+static int
+op_wait(void *owner, struct mproc_future *f, int64_t deadline)
+{
+	return mproc__pool_wait(owner, is_done, f, deadline);
+}
+
+static void
+op_work(void *owner)
+{
+	mproc__pool_work(owner);
+}
+
+static int
+op_fds(void *owner, struct pollfd ret[MPROC__FUTURE_POLLFDS])
+{
+	struct mproc_pool *pool = owner;
+
+	pool->n_futures_fd++;
+	mproc__pool_flush(pool);
+	ret[0] = (struct pollfd){ pool->epfd, POLLIN, 0 };
+	return 1;
+}
+
+/* Given up: nobody wants the result any more. */
+static void
+op_forget(void *owner, struct mproc_future *f)
+{
+	struct mproc_pool *pool = owner;
+	struct mproc__job *job = f->job;
+
+	if (job == NULL) {
+		mproc__feed_forget(pool, f);
+		return;
+	}
+	f->job = NULL;
+	job->f = NULL;
+	if (job->worker == NULL && job->in != NULL)
+		mproc__job_drop(pool, job, -ECANCELED, "given up");
+}
+
+static int
+op_cancel(void *owner, struct mproc_future *f, enum mproc_cancel how)
+{
+	if (f->job == NULL)
+		return mproc__err(-EOPNOTSUPP, "a feed is no job");
+	return mproc__job_cancel(owner, f->job, how);
+}
+
+static void
+op_took(void *owner, struct mproc_future *f, size_t size)
+{
+	struct mproc__job *job = f->job;
+
+	(void)owner;
+	if (job == NULL || job->worker == NULL)
+		return;
+	if (mproc__enter(job->worker->p) == 0) {
+		mproc__item_taken(job->worker->p, size);
+		mproc__leave(job->worker->p);
+	}
+}
+
+static const struct mproc__future_ops ops = {
+	.lock = op_lock, .unlock = op_unlock, .wait = op_wait,
+	.work = op_work, .fds = op_fds, .forget = op_forget,
+	.wait_for = op_wait_for, .cancel = op_cancel, .took = op_took
+};
+
+int
+mproc__pool_future(struct mproc_pool *pool, struct mproc_future **ret_f)
+{
+	struct mproc_future *f;
+
+	if ((f = malloc(sizeof(*f))) == NULL)
+		return -ENOMEM;
+	mproc__future_init(f, &ops, pool);
+	*ret_f = f;
+	return 0;
+}
+
+/* Does the class take it? */
+int
+mproc__pool_check(struct mproc_pool *pool, const struct mproc__item *it)
+{
+	const struct mproc_class *cls = pool->index.class;
+	const struct mproc_schema *takes;
+	const char *command;
+	int row;
+
+	command = it->schema != NULL ? it->schema->command :
+	    mproc_msg_command(it->msg);
+	row = mproc__index_find(&pool->index, command, strlen(command));
+	if (row < 0)
+		return cls->on_unknown != NULL ? 0 :
+		    mproc__err(-ENOSYS, "class %s has no command %s",
+		    cls->name, command);
+	takes = cls->handlers[row].schema;
+	if (it->schema == NULL || it->schema == takes ||
+	    mproc__schema_hash(it->schema) == mproc__schema_hash(takes))
+		return 0;
+	return mproc__err(-EINVAL, "class %s, command %s: the message %s_%s "
+	    "is not the one that the class takes", cls->name, command,
+	    it->schema->class_name, it->schema->command);
+}
+
+static int
+check_state(struct mproc_pool *pool)
+{
+	if (pool->state == MPROC__POOL_NEW)
+		return mproc__err(-ENOTCONN, "pool %s was not started",
+		    pool->name);
+	if (pool->state == MPROC__POOL_CLOSED)
+		return mproc__err(-ESHUTDOWN, "pool %s was closed",
+		    pool->name);
+	if (pool->no_go)
+		return mproc__err(-ECANCELED, "pool %s is on no-go",
+		    pool->name);
+	if ((pool->offload_off || (pool->broken &&
+	    (pool->opt.no_respawn || mproc__now_ns() < pool->start_at))) &&
+	    !pool->opt.fail_open)
+		return mproc__err(-ECHILD, "pool %s has no workers%s%s",
+		    pool->name, pool->start_text[0] != '\0' ? ": " : "",
+		    pool->start_text);
+	return 0;
+}
+
+static struct mproc__job *
+job_new(struct mproc_pool *pool)
+{
+	struct mproc__job *job = pool->spare;
+	struct mproc__buf body = { 0 };
+
+	if (job != NULL) {
+		pool->spare = job->next;
+		pool->n_spare--;
+		body = job->body;
+		body.len = 0;
+		body.failed = false;
+	} else if ((job = malloc(sizeof(*job))) == NULL) {
+		return NULL;
+	}
+	memset(job, 0, sizeof(*job));
+	job->body = body;
+	job->expires = MPROC__NEVER;
+	return job;
+}
+
+static int
+keep_fds(struct mproc__job *job, const struct mproc__fdset *fds)
+{
+	int i, fd;
+
+	if (fds->n == 0)
+		return 0;
+	job->fds = calloc((size_t)fds->n, sizeof(*job->fds));
+	if (job->fds == NULL)
+		return -ENOMEM;
+	for (i = 0; i < fds->n; i++) {
+		if ((fd = mproc__dup(fds->fd[i])) < 0)
+			return fd;
+		job->fds[job->n_fds++] = fd;
+	}
+	return 0;
+}
+
+static int
+encode(struct mproc_pool *pool, struct mproc__job *job,
+    const struct mproc__item *it)
+{
+	size_t max = pool->opt.process.max_message > 0 ?
+	    (size_t)pool->opt.process.max_message : (size_t)256 << 20;
+	struct mproc__fdset fds = { .n = 0 };
+	int r;
+
+	job->id = ++pool->last_id;
+	if (it->schema != NULL)
+		r = mproc__encode(&job->body, MPROC__CALL, job->id,
+		    it->schema, it->args, NULL, max, &fds);
+	else
+		r = mproc__encode_msg(&job->body, MPROC__CALL, job->id, NULL,
+		    it->msg, NULL, max, &fds);
+	return r < 0 ? r : keep_fds(job, &fds);
+}
+
+static int
+pick(int value, int otherwise)
+{
+	value = value == 0 ? otherwise : value;
+	return value < 0 ? 0 : value;
+}
+
+static void
+expire_in(struct mproc_pool *pool, struct mproc__job *job, int ms)
+{
+	struct mproc__job *at = pool->exp_last;
+
+	job->expires = mproc__deadline(ms);
+	while (at != NULL && at->expires > job->expires)
+		at = at->exp_prev;
+	job->exp_prev = at;
+	job->exp_next = at != NULL ? at->exp_next : pool->exp_first;
+	if (job->exp_next != NULL)
+		job->exp_next->exp_prev = job;
+	else
+		pool->exp_last = job;
+	if (at != NULL)
+		at->exp_next = job;
+	else
+		pool->exp_first = job;
+	job->in_exp = true;
+	mproc__pool_time(pool, job->expires);
+}
+
+static void
+set_options(struct mproc_pool *pool, struct mproc__job *job,
+    const struct mproc_job *o)
+{
+	static const struct mproc_job none;
+	const struct mproc_pool_options *d = &pool->opt;
+	int ms;
+
+	if (o == NULL)
+		o = &none;
+	ms = pick(o->timeout_ms, d->timeout_ms);
+	job->timeout_ns = ms * 1000000LL;
+	job->retries = pick(o->retries, d->retries);
+	job->limiter = o->limiter != NULL ? o->limiter : d->limiter;
+	job->key = o->key;
+	job->handler = o->handler;
+	job->arg = o->arg;
+	if ((ms = pick(o->expire_ms, d->expire_ms)) > 0)
+		expire_in(pool, job, ms);
+}
+
+int
+mproc__pool_submit(struct mproc_pool *pool, const struct mproc__item *it,
+    const struct mproc_job *options, struct mproc_future *f,
+    struct mproc__sink *sink, uint64_t index)
+{
+	struct mproc__job *job;
+	int r;
+
+	if ((job = job_new(pool)) == NULL)
+		return -ENOMEM;
+	if ((r = encode(pool, job, it)) < 0) {
+		mproc__job_free(pool, job);
+		return r;
+	}
+	job->sink = sink;
+	job->index = index;
+	if ((job->f = f) != NULL) {
+		f->job = job;
+		f->id = job->id;
+	}
+	set_options(pool, job, options);
+	pool->st.submitted++;
+	pool->n_queued++;
+	if (job->key != 0)
+		mproc__jobs_add(&pool->keyed[job->key %
+		    (unsigned)pool->opt.workers], job);
+	else
+		mproc__jobs_add(&pool->queue, job);
+	mproc__pool_schedule(pool);
+	return 0;
+}
+
+bool
+mproc__pool_has_room(struct mproc_pool *pool)
+{
+	return pool->opt.queue_jobs < 0 ||
+	    pool->n_queued < (size_t)pool->opt.queue_jobs;
+}
+
+/* For a submit: 0, or why it is refused. */
+int
+mproc__pool_await_room(struct mproc_pool *pool, bool (*ready)(void *),
+    void *arg, int wait_ms)
+{
+	int r;
+
+	if ((r = check_state(pool)) < 0)
+		return r;
+	if (ready(arg))
+		return 0;
+	if (wait_ms == 0)
+		mproc__pool_work(pool);
+	else if (mproc__pool_in_callback(pool))
+		return mproc__err(-EDEADLK, "pool %s: a callback may not "
+		    "wait", pool->name);
+	else
+		(void)mproc__pool_wait(pool, ready, arg,
+		    mproc__deadline(wait_ms));
+	if ((r = check_state(pool)) < 0)
+		return r;
+	if (ready(arg))
+		return 0;
+	pool->want_room = true;
+	mproc__pool_flag(pool);
+	return wait_ms == 0 ?
+	    mproc__err(-EAGAIN, "pool %s has no room", pool->name) :
+	    mproc__err(-ETIMEDOUT, "pool %s had no room for %d ms",
+	    pool->name, wait_ms);
+}
+
+/* There is room, or no more need to wait for it. */
+static bool
+has_room(void *arg)
+{
+	struct mproc_pool *pool = arg;
+
+	return mproc__pool_has_room(pool) || pool->no_go ||
+	    pool->state != MPROC__POOL_RUNNING;
+}
+
+static int
+submit(struct mproc_pool *pool, int wait_ms, const struct mproc_job *job,
+    struct mproc_future **ret_f, const struct mproc__item *it)
+{
+	struct mproc_future *f = NULL;
+	int r;
+
+	if ((r = mproc__pool_enter(pool)) < 0)
+		return r;
+	if ((r = mproc__pool_check(pool, it)) < 0 ||
+	    (r = mproc__pool_await_room(pool, has_room, pool, wait_ms)) < 0)
+		goto out;
+	if (ret_f != NULL && (r = mproc__pool_future(pool, &f)) < 0)
+		goto out;
+	r = mproc__pool_submit(pool, it, job, f, NULL, 0);
+	if (r == 0 && ret_f != NULL)
+		*ret_f = f;
+	else
+		free(f);
+out:
+	mproc__pool_leave(pool);
+	return r;
+}
+
+int
+mproc_pool_submit_typed(struct mproc_pool *pool, int wait_ms,
+    const struct mproc_job *job, struct mproc_future **ret_future,
+    const struct mproc_schema *schema, const void *args)
+{
+	return submit(pool, wait_ms, job, ret_future,
+	    &(struct mproc__item){ .schema = schema, .args = args });
+}
+
+int
+mproc_pool_submit_msg(struct mproc_pool *pool, int wait_ms,
+    const struct mproc_job *job, struct mproc_future **ret_future,
+    const struct mproc_msg *msg)
+{
+	if (msg == NULL)
+		return mproc__err(-EINVAL, "no message given");
+	return submit(pool, wait_ms, job, ret_future,
+	    &(struct mproc__item){ .msg = msg });
+}
+
+int
+mproc_pool_call_typed(struct mproc_pool *pool, int timeout_ms,
+    const struct mproc_job *job, struct mproc_msg **ret_reply,
+    const struct mproc_schema *schema, const void *args)
+{
+	int64_t deadline = mproc__deadline(timeout_ms);
+	struct mproc_future *f;
+	int r;
+
+	r = mproc_pool_submit_typed(pool, timeout_ms, job, &f, schema, args);
+	if (r < 0)
+		return r;
+	r = mproc_future_wait(f, mproc__remaining_ms(deadline));
+	if (r == 0 && (r = mproc_future_result(f)) < 0)
+		mproc__err(r, "%s", mproc_future_errmsg(f));
+	if (r >= 0 && ret_reply != NULL)
+		*ret_reply = mproc_future_take(f);
+	mproc_future_free(f);
+	return r;
+}
