@@ -189,7 +189,7 @@ peer_read(const msgpack_object *map)
 		else
 			errx(1, "msgpack: unknown field");
 	}
-	bench_sum += add.a + add.b + add.text[0];
+	bench_sum += add.a + add.b + (add.text != NULL ? add.text[0] : 0);
 }
 
 static void
@@ -248,7 +248,7 @@ run(struct job *job, int n_jobs, int rounds)
 int
 main(int argc, char **argv)
 {
-	int rounds = argc > 1 ? atoi(argv[1]) : 25, i;
+	int rounds = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 25, i;
 	struct mproc__buf buf = { .data = NULL };
 	struct bench_case *c[5];
 	msgpack_sbuffer sbuf;

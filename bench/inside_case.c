@@ -4,6 +4,8 @@
  * Who decodes gives the bytes back that were overwritten, so that one frame
  * serves for any number of rounds; this costs about a nanosecond.
  */
+#include <sys/socket.h>
+
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,9 +23,11 @@ handle_add(struct mproc_backend *base, const void *data,
 
 	(void)base;
 	bench_sum += args->a + args->b + args->text[0];
-	if (req != NULL)
-		mproc__poke_undo(req->poke);
-	return 0;
+	if (req == NULL)
+		return 0;
+	mproc__poke_undo(req->poke);
+	return mproc_request_is_call(req) ?
+	    mproc_reply(req, bench_total, .total = bench_sum) : 0;
 }
 
 static void *
@@ -55,6 +59,7 @@ make_class(struct bench_case *c)
 		c->handlers[i] = (struct mproc_handler){
 			.command = c->commands[i], .schema = &c->schemas[i],
 			.entry = handle_add, .help = "adds",
+			.reply = MPROC_SCHEMA(bench_total),
 		};
 	}
 	c->class = (struct mproc_class){
@@ -85,6 +90,7 @@ make_core(struct bench_case *c)
 	memset(core->page, 0, MPROC__PAGE_SIZE);
 	if (mproc__index_init(&core->index, &c->class) < 0)
 		errx(1, "no memory");
+	core->max_message = 1 << 20;
 }
 
 /* In an order that no cache of the last command can guess. */
@@ -128,8 +134,38 @@ bench_case_new(size_t n, int kind, int64_t deadline_ns)
 }
 
 void
+bench_channels(size_t ring_size, struct mproc__channel *ret_ch[2])
+{
+	struct mproc__channel_options opt = {
+		.max_frame = 1 << 20, .allow_fds = true
+	};
+	int fds[2], i;
+
+	if (mproc__socketpair(SOCK_STREAM, 0, fds) < 0)
+		errx(1, "socketpair: %s", mproc__err_text());
+	for (i = 0; i < 2; i++)
+		if (mproc__channel_new(fds[i], &opt, &ret_ch[i]) < 0)
+			errx(1, "channel: %s", mproc__err_text());
+	if (ring_size != 0 &&
+	    (mproc__channel_share(ret_ch[0], ring_size) < 0 ||
+	    mproc__channel_join(ret_ch[1]) < 0))
+		errx(1, "ring: %s", mproc__err_text());
+}
+
+void
+bench_case_connect(struct bench_case *c, struct mproc__channel **ret_peer)
+{
+	struct mproc__channel *ch[2];
+
+	bench_channels(0, ch);
+	c->core->data = ch[0];
+	*ret_peer = ch[1];
+}
+
+void
 bench_case_free(struct bench_case *c)
 {
+	(void)mproc__channel_free(c->core->data);
 	mproc__index_done(&c->core->index);
 	free(c->core->page);
 	free(c->core->request);

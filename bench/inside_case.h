@@ -31,6 +31,10 @@ struct bench_case {
 /* A class of n handlers and a frame for each; exits on a failure. */
 struct bench_case *bench_case_new(size_t n, int kind, int64_t deadline_ns);
 void	bench_case_free(struct bench_case *);
+/* Its replies to calls go to a channel, whose other end is *ret_peer. */
+void	bench_case_connect(struct bench_case *, struct mproc__channel **ret_peer);
+/* Two ends of a channel, through shared memory if ring_size is not 0. */
+void	bench_channels(size_t ring_size, struct mproc__channel *ret_ch[2]);
 
 /* Where handlers leave what they read, so that nothing is optimised away. */
 extern int64_t bench_sum;

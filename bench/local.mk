@@ -41,14 +41,25 @@ bench_peer_mpi_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_FLAGS_C)
 bench_peer_mpi_LDADD = $(MPI_FLAGS_LD)
 
 # What a message costs in the library itself, without a channel.
-inside_programs = bench/inside
+inside_programs = bench/inside bench/hotpath
 EXTRA_PROGRAMS += $(inside_programs)
 CLEANFILES += $(inside_programs)
 bench_inside_SOURCES = %D%/inside.c %D%/inside_case.c %D%/inside_case.h
 bench_inside_LDADD = libmproc-internal.la
+bench_hotpath_SOURCES = %D%/hotpath.c %D%/hotpath_libc.c \
+	%D%/inside_case.c %D%/inside_case.h
+bench_hotpath_CFLAGS = $(AM_CFLAGS) -fno-builtin \
+	-fno-tree-loop-distribute-patterns
+bench_hotpath_LDADD = libmproc-internal.la
+EXTRA_DIST += %D%/instructions.sh %D%/instructions.tsv
 
-bench-inside: $(inside_programs)
+bench-inside: bench/inside
 	bench/inside
+
+# INSTRUCTIONS_FLAGS=--update writes the counts down.
+INSTRUCTIONS_FLAGS =
+instructions: bench/hotpath
+	bash $(srcdir)/bench/instructions.sh bench/hotpath $(INSTRUCTIONS_FLAGS)
 
 # Set below; configure need not know of it.
 MPI_FLAGS_C =
@@ -67,4 +78,4 @@ BENCH_FLAGS =
 bench: bench-peers
 	python3 -B $(srcdir)/bench/run.py --build . $(BENCH_FLAGS)
 
-.PHONY: bench-inside bench-peers
+.PHONY: bench-inside bench-peers instructions

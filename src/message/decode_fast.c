@@ -119,7 +119,7 @@ read_int64(const struct in *in, const uint8_t *p, int64_t *ret)
 	unsigned width;
 
 	if (likely(head < 0x80 || head >= 0xe0)) {
-		*ret = (int8_t)head;
+		*ret = head < 0x80 ? head : head - 256;
 		return p + 1;
 	}
 	width = 1U << (head & 3);
