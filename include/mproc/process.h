@@ -112,7 +112,8 @@ enum mproc_sigint {
  * @ring_bytes       MPROC_RING: size of the ring, each way, a power of two;
  *                   default 4 MiB; a larger message goes through in pieces
  * @spin_us          MPROC_RING: how long a side that waits looks at the ring
- *                   before it sleeps, in microseconds; default 20, -1 never.
+ *                   before it sleeps, in microseconds; default 50 (what waking
+ *                   it costs), -1 never.
  *                   It learns whether that is worth it, and does not where
  *                   there is one processor
  */
@@ -220,6 +221,43 @@ int mproc_send_msg(struct mproc *p, const struct mproc_msg *msg);
 /* Cast a received message on, under another command (NULL: its own). */
 int mproc_forward(struct mproc *p, const struct mproc_msg *msg,
     const char *command);
+
+/*
+ * mproc_reserve - begin a cast whose payload is built where it is sent from:
+ * in the ring itself if there is room, so that a large payload is not copied
+ * once more.
+ *
+ *	void *at;
+ *	mproc_reserve(p, &at, camera_frame, .seq = 7,
+ *	    .pixels = MPROC_ROOM(1920 * 1080));
+ *	grab(at);
+ *	mproc_commit(p);
+ *
+ * @ret_at  room for the bytes of the one field that is MPROC_ROOM(size); not
+ *          zeroed; yours until mproc_commit() or mproc_unreserve(), which the
+ *          same thread calls, also when the backend has died meanwhile
+ *
+ * Other threads that send wait in the meantime as for a full mailbox, so be
+ * quick; pings, receiving and stop go on.
+ *
+ * Returns 0, the codes of mproc_send(), or
+ *   -EBUSY   this thread has reserved, and not committed (so says mproc_send()
+ *            and relatives, too)
+ *   -EINVAL  not exactly one field is MPROC_ROOM
+ *   -EAGAIN  also: the overflow policy would have dropped it
+ */
+#define mproc_reserve(p_, ret_at_, message_, ...)			\
+	mproc__kwargs(message_, mproc_reserve_typed((p_), (ret_at_),	\
+	    MPROC_SCHEMA(message_), &mproc__kw) __VA_OPT__(,) __VA_ARGS__)
+int mproc_reserve_typed(struct mproc *p, void **ret_at,
+    const struct mproc_schema *schema, const void *args);
+/*
+ * Send what was reserved: 0, -EPIPE (the backend has died), -ENOMEM,
+ * -EINVAL (this thread has reserved nothing).  Nothing is reserved afterwards.
+ */
+int mproc_commit(struct mproc *p);
+/* Give it up instead: 0, or -EINVAL. */
+int mproc_unreserve(struct mproc *p);
 
 /*
  * mproc_call - request and response.

@@ -58,10 +58,24 @@ struct mproc_fd {
 	bool	present;
 };
 
+/*
+ * MPROC_ROOM - in place of bytes, in a message for mproc_reserve(): so many
+ * of them, which the caller writes afterwards where they will be sent from.
+ */
 #ifndef __cplusplus
 #define MPROC_FD(fd_)							\
 	((struct mproc_fd){ .fd = (fd_), .present = true })
+#define MPROC_ROOM(size_)						\
+	((struct mproc_bytes){ (const void *)(uintptr_t)-1, (size_) })
 #else
+static inline struct mproc_bytes
+mproc__room_of(size_t size)
+{
+	struct mproc_bytes b = { (const void *)(uintptr_t)-1, size };
+
+	return b;
+}
+#define MPROC_ROOM(size_)	mproc__room_of(size_)
 static inline struct mproc_fd
 mproc__fd_of(int fd)
 {

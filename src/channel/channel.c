@@ -39,6 +39,7 @@ mproc__channel_free(struct mproc__channel *ch)
 	mproc__queue_done(&ch->out);
 	free(ch->out.rec);
 	mproc__buf_done(&ch->out.buf);
+	mproc__buf_done(&ch->out.direct);
 	(void)mproc__ring_close(ch->ring);
 	mproc__in_fds_close(&ch->in,
 	    mproc__in_fds_before(&ch->in, UINT64_MAX));

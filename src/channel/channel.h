@@ -81,6 +81,11 @@ void	mproc__channel_shutdown(struct mproc__channel *);
  * ETOOMANYREFS and ENOBUFS count as "full": queued, _blocked says so.
  */
 struct mproc__buf *mproc__channel_begin(struct mproc__channel *);
+/*
+ * The same as _begin, in memory that stays where it is, whatever the channel
+ * does, until commit or abort: only flushing may come between.
+ */
+struct mproc__buf *mproc__channel_reserve(struct mproc__channel *);
 int	mproc__channel_commit(struct mproc__channel *, const int *fds,
 	    int n_fds, bool droppable, uint64_t tag, bool write);
 void	mproc__channel_abort(struct mproc__channel *);	/* undo begin */

@@ -166,10 +166,28 @@ mproc__channel_begin(struct mproc__channel *ch)
 	    !out->is_large && begin_in_place(ch) != NULL)
 		return &out->direct;
 	mproc__queue_compact(out);
+	out->buf.hole = 0;
 	out->start = out->buf.len;
 	if (mproc__buf_reserve(&out->buf, MPROC__FRAME_HEAD) != NULL)
 		out->buf.len += MPROC__FRAME_HEAD;
 	return &out->buf;
+}
+
+struct mproc__buf *
+mproc__channel_reserve(struct mproc__channel *ch)
+{
+	struct mproc__out *out = &ch->out;
+
+	assert(!out->open);
+	out->open = true;
+	if (ch->ring != NULL && out->bytes == 0 && ch->limit == 0 &&
+	    begin_in_place(ch) != NULL)
+		return &out->direct;
+	out->direct = (struct mproc__buf){ .data = NULL };
+	out->in_place = true;
+	if (mproc__buf_reserve(&out->direct, MPROC__FRAME_HEAD) != NULL)
+		out->direct.len = MPROC__FRAME_HEAD;
+	return &out->direct;
 }
 
 void
@@ -302,13 +320,19 @@ commit_in_place(struct mproc__channel *ch, const int *fds, int n_fds,
 			goto done;
 	}
 	out->start = out->buf.len;
-	mproc__buf_append(&out->buf, buf->data, buf->len);
-	if (out->buf.failed) {
-		out->buf.failed = false;
-		return -ENOMEM;
+	if (out->buf.len == 0 && !buf->lent) {
+		mproc__buf_done(&out->buf);
+		out->buf = *buf;	/* instead of a copy */
+		*buf = (struct mproc__buf){ .data = NULL };
+	} else {
+		mproc__buf_append(&out->buf, buf->data, buf->len);
+		if (out->buf.failed) {
+			out->buf.failed = false;
+			return -ENOMEM;
+		}
+		mproc__buf_done(buf);
 	}
 	r = 1;
-	mproc__buf_done(buf);
 done:
 	out->in_place = false;
 	return r;
@@ -426,7 +450,7 @@ mproc__channel_flush_frames(struct mproc__channel *ch, int max_frames)
 	struct batch b;
 	ssize_t n;
 
-	assert(!out->open);
+	assert(!out->open || out->in_place);
 	if (ch->bell_due)
 		(void)mproc__ring_bell(ch);
 	if (out->gone) {
@@ -469,7 +493,7 @@ mproc__channel_drop_oldest(struct mproc__channel *ch, size_t *ret_size,
 {
 	struct mproc__record rec;
 
-	assert(!ch->out.open);
+	assert(!ch->out.open || ch->out.in_place);
 	if (mproc__queue_drop(&ch->out, &rec) == 0)
 		return 0;
 	*ret_size = rec.size;

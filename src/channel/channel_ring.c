@@ -28,6 +28,8 @@
 #define SPIN_LOOKS	32		/* between two looks at the clock */
 #define CREDIT_MAX	16
 #define CREDIT_WON	4		/* one success outweighs some failures */
+#define CROWDED_NS	200000		/* a yield that was somebody else's */
+#define CROWDED_WAITS	64
 #define TRY_EVERY	8U		/* waits, when it has not been worth it */
 
 int
@@ -453,6 +455,28 @@ is_neighbour(struct mproc__ring *ring)
 	    memory_order_relaxed);
 }
 
+/*
+ * The other side gets our processor.  If a third one took it for long, we are
+ * better asleep the next times: a sleeper that is woken comes before those
+ * who have had their share.
+ */
+static bool
+give_way(struct mproc__channel *ch)
+{
+	struct mproc__spin *s = &ch->spin;
+	int64_t start;
+
+	if (s->crowded > 0) {
+		s->crowded--;
+		return false;
+	}
+	start = mproc__now_ns();
+	(void)sched_yield();
+	if (mproc__now_ns() - start > CROWDED_NS)
+		s->crowded = CROWDED_WAITS;
+	return mproc__ring_pending(ch->ring);
+}
+
 bool
 mproc__channel_spin(struct mproc__channel *ch, bool (*stop)(void *),
     void *arg)
@@ -465,10 +489,8 @@ mproc__channel_spin(struct mproc__channel *ch, bool (*stop)(void *),
 		return false;
 	if (mproc__ring_pending(ch->ring))
 		return true;
-	if (is_neighbour(ch->ring)) {
-		(void)sched_yield();
-		return mproc__ring_pending(ch->ring);
-	}
+	if (is_neighbour(ch->ring))
+		return give_way(ch);
 	if (!is_worth(s))
 		return false;
 	start = mproc__now_ns();

@@ -81,6 +81,7 @@ struct mproc__spin {
 	int64_t	 max_ns;		/* 0: never */
 	int	 credit;		/* > 0: it mostly pays */
 	unsigned waits;			/* since the last try without credit */
+	int	 crowded;		/* so many waits without a yield */
 };
 
 struct mproc__channel {

@@ -172,7 +172,8 @@ put_text(struct out *out, uint8_t *p, const char *text)
 static inline uint8_t *
 put_bytes(struct out *out, uint8_t *p, const struct mproc_bytes *b)
 {
-	if ((b->data == NULL && b->size > 0) || !fits(out, p, b->size))
+	if ((b->data == NULL && b->size > 0) || mproc__is_room(b) ||
+	    !fits(out, p, b->size))
 		return NULL;
 	p = put_blob_head(p, 0xc4, b->size);
 	copy(p, b->data, b->size);

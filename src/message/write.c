@@ -66,6 +66,7 @@ mproc__writer_end(struct mproc__writer *w, int r)
 		r = mproc__err(-ENOMEM, "message: no memory");
 	if (r < 0) {
 		b->len = w->start;
+		b->hole = 0;
 		b->failed = false;
 	}
 	return r;
@@ -92,9 +93,31 @@ mproc__write_fd(struct mproc__writer *w, int index)
 	mproc__pack_ext_body(w, &byte, 1);
 }
 
+/* Bytes that are to be written by the caller, later. */
+static int
+write_room(struct mproc__writer *w, size_t size)
+{
+	if (w->buf->hole != 0)
+		return mproc__err(-EINVAL, "MPROC_ROOM twice in a message");
+	if (size > UINT32_MAX) {
+		w->too_big = true;
+		return 0;
+	}
+	mproc__pack_bin(w, size);
+	if ((size_t)(w->end - w->at) < size &&
+	    mproc__writer_room(w, size) < 0)
+		return 0;	/* the writer's end says why */
+	settle(w);
+	w->buf->hole = w->buf->len;
+	w->at += size;
+	return 0;
+}
+
 static int
 write_bytes(struct mproc__writer *w, const struct mproc_bytes *b)
 {
+	if (mproc__is_room(b))
+		return write_room(w, b->size);
 	if (b->data == NULL && b->size > 0)
 		return mproc__err(-EINVAL, "bytes without data");
 	mproc__write_bin(w, b->data, b->size);

@@ -122,6 +122,13 @@ mproc__write_str(struct mproc__writer *w, const char *str, size_t len)
 	mproc__pack_str(w, len);
 	mproc__writer_put(w, str, len);
 }
+/* Is it MPROC_ROOM, and not bytes? */
+static inline bool
+mproc__is_room(const struct mproc_bytes *b)
+{
+	return b->data == (const void *)(uintptr_t)-1;
+}
+
 void	mproc__write_bin(struct mproc__writer *, const void *, size_t size);
 void	mproc__write_fd(struct mproc__writer *, int index);
 

@@ -21,6 +21,7 @@ libmproc_la_SOURCES += \
 	%D%/process_future.c \
 	%D%/process_input.c \
 	%D%/process_pump.c \
+	%D%/process_reserve.c \
 	%D%/process_send.c \
 	%D%/process_start.c \
 	%D%/process_stats.c \

@@ -25,7 +25,7 @@
 #define MPROC__DEFAULT_CHANNEL	MPROC_SOCKET
 #endif
 #define DEFAULT_RING		(4LL << 20)
-#define DEFAULT_SPIN_US		20
+#define DEFAULT_SPIN_US		50
 #define MAX_NAME		63
 #define WORK_EVERY		64	/* messages from the inbox */
 
@@ -230,6 +230,8 @@ release(struct mproc *p)
 	/* a fork of the host has not got the thread */
 	if (p->fork_generation != mproc__fork_generation())
 		p->child.box = NULL;
+	p->reserved = false;
+	p->kept = mproc__channel_free(p->kept);
 	mproc__generation_free(p);
 	mproc__inbox_clear(p);
 	mproc__futures_done(p);

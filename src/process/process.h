@@ -120,6 +120,13 @@ struct mproc {
 	bool		 is_slow;	/* it took nothing while we waited */
 	int64_t		 retry_ns;	/* the kernel refused descriptors */
 
+	/* mproc_reserve(): a message is open in data, or was in `kept` */
+	bool		 reserved;
+	pthread_t	 reserver;
+	size_t		 reserved_at, reserved_size; /* of its body */
+	struct mproc__fdset reserved_fds;
+	struct mproc__channel *kept;	/* of a generation that has ended */
+
 	/* what came in */
 	struct mproc_msg *inbox, *inbox_tail;
 	uint64_t	 inbox_count;
@@ -193,6 +200,14 @@ void	mproc__inbox_clear(struct mproc *);
 void	mproc__done(struct mproc *, uint64_t *ret_n, uint64_t *ret_bytes);
 /* MPROC_DROP_OLD: let the next message leave if it is its turn. */
 void	mproc__flush_some(struct mproc *);
+/* May a cast go?  0, 1 it was dropped, or why not; may wait. */
+int	mproc__admit(struct mproc *, const struct mproc_schema *,
+	    const void *args);
+/* The message that is open in data, of `size` bytes: send and count it. */
+int	mproc__finish(struct mproc *, int kind, uint64_t id, size_t size,
+	    const struct mproc__fdset *);
+/* Give up what is reserved, and what was kept for it. */
+void	mproc__unreserve(struct mproc *);
 /* Append a control message; errors are those of channel_commit. */
 int	mproc__control_send(struct mproc *, int kind, uint64_t id,
 	    const struct mproc_schema *, const void *args);

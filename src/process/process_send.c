@@ -74,6 +74,8 @@ has_room(struct mproc *p, void *arg)
 	if (p->data == NULL || p->status == MPROC_STATUS_DEAD ||
 	    p->stop_sent)
 		return true;	/* the sender finds out why not */
+	if (p->reserved)
+		return false;
 	/* it can only have got emptier: the page costs a cache miss */
 	if (fits(p, p->mail_n, p->mail_bytes))
 		return true;
@@ -133,11 +135,11 @@ make_room(struct mproc *p, bool is_call, int64_t deadline)
 		return mproc__err(-EAGAIN, "the mailbox of %s is full",
 		    p->name);
 	while (!is_call && p->opt.overflow == MPROC_DROP_OLD &&
-	    drop_oldest(p))
+	    !p->reserved && drop_oldest(p))
 		if (has_room(p, NULL))
 			return 0;
 	/* also when all that is older has left */
-	if (!is_call && p->opt.overflow != MPROC_BLOCK) {
+	if (!is_call && p->opt.overflow != MPROC_BLOCK && !p->reserved) {
 		p->own.sent++;
 		p->own.dropped_overflow++;
 		return 1;
@@ -163,6 +165,9 @@ check_state(struct mproc *p)
 	if (p->stop_sent)
 		return mproc__err(-ESHUTDOWN, "%s was asked to stop",
 		    p->name);
+	if (p->reserved && pthread_equal(p->reserver, pthread_self()))
+		return mproc__err(-EBUSY, "%s: a message is reserved and not "
+		    "committed", p->name);
 	return 0;
 }
 
@@ -254,32 +259,13 @@ keep_light(struct mproc *p)
 	    mproc__channel_queued_bytes(p->data) >= before;
 }
 
-static int
-put(struct mproc *p, const struct item *it, int kind, uint64_t id,
-    int64_t deadline)
+int
+mproc__finish(struct mproc *p, int kind, uint64_t id, size_t size,
+    const struct mproc__fdset *fds)
 {
-	struct mproc__meta meta = {
-		.deadline_ns = deadline != MPROC__NEVER ? deadline : 0
-	};
-	struct mproc__fdset fds = { .n = 0 };
-	struct mproc__buf *buf;
-	size_t before, size;
 	int r;
 
-	buf = mproc__channel_begin(p->data);
-	before = buf->len;
-	if (it->schema != NULL)
-		r = mproc__encode(buf, kind, id, it->schema, it->args, &meta,
-		    (size_t)p->opt.max_message, &fds);
-	else
-		r = mproc__encode_msg(buf, kind, id, it->command, it->msg,
-		    &meta, (size_t)p->opt.max_message, &fds);
-	if (r < 0) {
-		mproc__channel_abort(p->data);
-		return r;
-	}
-	size = buf->len - before;
-	r = mproc__channel_commit(p->data, fds.fd, fds.n,
+	r = mproc__channel_commit(p->data, fds->fd, fds->n,
 	    kind == MPROC__CAST, id,
 	    p->opt.overflow != MPROC_DROP_OLD && !may_wait(p));
 	if (r == -EPIPE)
@@ -300,6 +286,38 @@ put(struct mproc *p, const struct item *it, int kind, uint64_t id,
 	if (r > 0 && p->opt.overflow == MPROC_BLOCK)
 		keep_light(p);
 	return 0;
+}
+
+static int
+put(struct mproc *p, const struct item *it, int kind, uint64_t id,
+    int64_t deadline)
+{
+	struct mproc__meta meta = {
+		.deadline_ns = deadline != MPROC__NEVER ? deadline : 0
+	};
+	struct mproc__fdset fds = { .n = 0 };
+	struct mproc__buf *buf;
+	size_t before;
+	int r;
+
+	buf = mproc__channel_begin(p->data);
+	before = buf->len;
+	if (it->schema != NULL)
+		r = mproc__encode(buf, kind, id, it->schema, it->args, &meta,
+		    (size_t)p->opt.max_message, &fds);
+	else
+		r = mproc__encode_msg(buf, kind, id, it->command, it->msg,
+		    &meta, (size_t)p->opt.max_message, &fds);
+	if (r < 0) {
+		mproc__channel_abort(p->data);
+		return r;
+	}
+	if (buf->hole != 0) {
+		mproc__channel_abort(p->data);
+		return mproc__err(-EINVAL, "MPROC_ROOM is for "
+		    "mproc_reserve()");
+	}
+	return mproc__finish(p, kind, id, buf->len - before, &fds);
 }
 
 /*
@@ -335,10 +353,9 @@ mproc__flush_some(struct mproc *p)
 	}
 }
 
-/* The way of every message to the backend. */
+/* Until it may go: 0, 1 it was dropped, or why it may not. */
 static int
-post(struct mproc *p, const struct item *it, int kind, uint64_t id,
-    int64_t deadline)
+admit(struct mproc *p, const struct item *it, bool is_call, int64_t deadline)
 {
 	int r;
 
@@ -346,12 +363,30 @@ post(struct mproc *p, const struct item *it, int kind, uint64_t id,
 		return r;
 	do {
 		if ((r = check_state(p)) < 0 ||
-		    (r = make_room(p, kind == MPROC__CALL, deadline)) < 0)
+		    (r = make_room(p, is_call, deadline)) != 0)
 			return r;
-		if (r > 0)
-			return 0;
 	} while (check_state(p) < 0);
+	return 0;
+}
+
+/* The way of every message to the backend. */
+static int
+post(struct mproc *p, const struct item *it, int kind, uint64_t id,
+    int64_t deadline)
+{
+	int r;
+
+	if ((r = admit(p, it, kind == MPROC__CALL, deadline)) != 0)
+		return r < 0 ? r : 0;
 	return put(p, it, kind, id, deadline);
+}
+
+int
+mproc__admit(struct mproc *p, const struct mproc_schema *schema,
+    const void *args)
+{
+	return admit(p, &(struct item){ .schema = schema, .args = args },
+	    false, MPROC__NEVER);
 }
 
 static int

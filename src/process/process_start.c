@@ -48,6 +48,10 @@ mproc__close_channel(struct mproc *p, struct mproc__channel **ch)
 {
 	if (*ch != NULL)
 		mproc__epoll_del(p, mproc__channel_fd(*ch));
+	if (ch == &p->data && p->reserved && p->kept == NULL) {
+		p->kept = *ch;	/* its memory is being written to */
+		*ch = NULL;
+	}
 	*ch = mproc__channel_free(*ch);
 }
 

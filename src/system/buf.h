@@ -15,11 +15,12 @@
  * A growable byte buffer.  On a failed growth `failed` sticks, and the
  * writer need look only once, at the end.  One that is `lent` begins in
  * memory of somebody else's, which is left for memory of its own when it is
- * too small.
+ * too small.  `hole`, unless 0, is where an encoder left room for bytes that
+ * come later.
  */
 struct mproc__buf {
 	uint8_t	*data;
-	size_t	 len, cap;
+	size_t	 len, cap, hole;
 	bool	 failed, lent;
 };
 /* Room for `n` more bytes at data + len, or NULL (and failed) */

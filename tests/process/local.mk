@@ -71,3 +71,7 @@ tests_process_late_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version \
 check_PROGRAMS += tests/process/hook_test
 tests_process_hook_test_SOURCES = tests/process/hook_test.c
 tests_process_hook_test_LDADD = $(PROBE_LDADD)
+
+check_PROGRAMS += tests/process/reserve_test
+tests_process_reserve_test_SOURCES = tests/process/reserve_test.c
+tests_process_reserve_test_LDADD = $(PROBE_LDADD)
