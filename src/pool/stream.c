@@ -86,8 +86,17 @@ void
 mproc__stream_done(struct mproc_stream *s)
 {
 	struct mproc__result *res;
+	size_t i;
 
-	while ((res = take(s)) != NULL) {
+	/* those that run will answer nobody: there may be holes */
+	for (i = 0; i < s->ring_size; i++) {
+		if ((res = s->ring[i]) == NULL)
+			continue;
+		mproc_msg_free(res->r.reply);
+		free(res);
+	}
+	while ((res = s->first) != NULL) {
+		s->first = res->next;
 		mproc_msg_free(res->r.reply);
 		free(res);
 	}
