@@ -6,6 +6,7 @@ dist_man_MANS += \
 	%D%/mproc_class.3 \
 	%D%/mproc_context.3 \
 	%D%/mproc_error.3 \
+	%D%/mproc_function.3 \
 	%D%/mproc_future.3 \
 	%D%/mproc_log.3 \
 	%D%/mproc_message.3 \

@@ -6,6 +6,7 @@ mproc_HEADERS = \
 	%D%/mproc/class.h \
 	%D%/mproc/context.h \
 	%D%/mproc/error.h \
+	%D%/mproc/function.h \
 	%D%/mproc/future.h \
 	%D%/mproc/log.h \
 	%D%/mproc/message.h \

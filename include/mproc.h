@@ -12,6 +12,7 @@
 #include <mproc/class.h>
 #include <mproc/context.h>
 #include <mproc/error.h>
+#include <mproc/function.h>
 #include <mproc/future.h>
 #include <mproc/log.h>
 #include <mproc/message.h>

@@ -1,6 +1,8 @@
 libmproc_la_SOURCES += \
 	%D%/callback.c \
 	%D%/control.c \
+	%D%/default.c \
+	%D%/function.c \
 	%D%/job.c \
 	%D%/life.c \
 	%D%/limiter.c \

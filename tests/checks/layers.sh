@@ -20,7 +20,7 @@ declare -A below=(
 # Whose concept a public header is; by default the module of its name.
 declare -A owner=(
 	[version]=system [error]=system [types]=system
-	[class]=process [process]=process [backend]=process
+	[function]=pool [class]=process [process]=process [backend]=process
 	[supervisor]=context [select]=system [buffer]=message
 )
 

@@ -3,11 +3,14 @@ tests_pool_libtask_la_SOURCES = %D%/task.c %D%/task.h
 TASK_LDADD = tests/pool/libtask.la $(TEST_LDADD)
 
 check_PROGRAMS += tests/pool/pool_test tests/pool/death_test \
-	tests/pool/flow_test tests/pool/worker_test
+	tests/pool/flow_test tests/pool/worker_test \
+	tests/pool/function_test
 tests_pool_pool_test_SOURCES = %D%/pool_test.c
 tests_pool_pool_test_LDADD = $(TASK_LDADD)
 tests_pool_death_test_SOURCES = %D%/death_test.c
 tests_pool_death_test_LDADD = $(TASK_LDADD)
+tests_pool_function_test_SOURCES = %D%/function_test.c
+tests_pool_function_test_LDADD = $(TASK_LDADD)
 tests_pool_flow_test_SOURCES = %D%/flow_test.c
 tests_pool_flow_test_LDADD = $(TASK_LDADD)
 tests_pool_worker_test_SOURCES = %D%/worker_test.c
