@@ -19,16 +19,9 @@ mproc__channel_new(int fd, const struct mproc__channel_options *opt,
 		return -ENOMEM;
 	ch->fd = fd;
 	ch->max_frame = opt->max_frame;
-	if (opt->allow_fds) {
-		ch->in.fds = calloc(1, sizeof(*ch->in.fds));
-		if (ch->in.fds == NULL)
-			goto fail;
-	}
+	mproc__in_fds_init(&ch->in, opt->allow_fds);
 	*ret_ch = ch;
 	return 0;
-fail:
-	free(ch);
-	return -ENOMEM;
 }
 
 struct mproc__channel *
@@ -41,9 +34,7 @@ mproc__channel_free(struct mproc__channel *ch)
 	mproc__buf_done(&ch->out.buf);
 	mproc__buf_done(&ch->out.direct);
 	(void)mproc__ring_close(ch->ring);
-	mproc__in_fds_close(&ch->in,
-	    mproc__in_fds_before(&ch->in, UINT64_MAX));
-	free(ch->in.fds);
+	mproc__in_fds_done(&ch->in);
 	free(ch->in.data);
 	mproc__close(ch->fd);
 	free(ch);

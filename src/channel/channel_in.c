@@ -4,7 +4,8 @@
  *
  * A byte is moved at most once, when its frame does not fit behind the
  * frames before it.  The capacity is at most about twice what has come, or
- * 64 KiB, whatever a length word claims.
+ * 64 KiB, whatever a length word claims.  A channel over which little goes,
+ * or nothing yet, has a small one.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "channel/parts.h"
 #include "system/system.h"
 
+#define SMALL_CAP	((size_t)1 << 10)	/* until much has come */
 #define FIRST_CAP	((size_t)64 << 10)
 #define READ_MIN	((size_t)16 << 10)	/* worth a system call */
 #define FILL_MAX	((size_t)256 << 10)
@@ -74,36 +76,38 @@ to_front(struct mproc__in *in)
 	in->pos = 0;
 }
 
+static int
+resize(struct mproc__in *in, size_t cap)
+{
+	uint8_t *data = realloc(in->data, cap);
+
+	if (data == NULL)
+		return -ENOMEM;
+	in->data = data;
+	in->cap = cap;
+	return 0;
+}
+
 /* The memory of a huge frame goes when what comes next is small. */
 static void
 shrink(struct mproc__in *in, size_t lacks)
 {
-	uint8_t *data;
-
 	if (in->cap <= MPROC__KEEP || in->len - in->pos + lacks >= FIRST_CAP)
 		return;
 	to_front(in);
-	data = realloc(in->data, FIRST_CAP);
-	if (data == NULL)
-		return;		/* it was only a wish */
-	in->data = data;
-	in->cap = FIRST_CAP;
+	(void)resize(in, FIRST_CAP);	/* it is only a wish */
 }
 
 static int
 grow(struct mproc__in *in, size_t need)
 {
-	size_t cap = in->cap > 0 ? in->cap * 2 : FIRST_CAP;
-	uint8_t *data;
+	size_t cap = in->cap >= FIRST_CAP ? in->cap * 2 : FIRST_CAP;
 
+	if (in->cap == 0 && need <= SMALL_CAP)
+		return resize(in, SMALL_CAP);
 	/* No more than the frame needs, but in steps. */
 	need = (need + FIRST_CAP) / FIRST_CAP * FIRST_CAP;
-	data = realloc(in->data, cap < need ? cap : need);
-	if (data == NULL)
-		return -ENOMEM;
-	in->data = data;
-	in->cap = cap < need ? cap : need;
-	return 0;
+	return resize(in, cap < need ? cap : need);
 }
 
 /*
@@ -115,12 +119,14 @@ make_room(struct mproc__in *in, size_t lacks)
 {
 	size_t want = lacks < READ_MIN ? lacks : READ_MIN;
 
+	if (lacks == 0 && in->cap == SMALL_CAP)
+		return grow(in, SMALL_CAP + 1) == 0;
 	if (lacks == 0)
 		return in->cap - in->len > READ_MIN;
 	shrink(in, lacks);
 	if (in->pos == in->len || in->cap - in->len <= READ_MIN)
 		to_front(in);
-	if (in->cap - in->len > want)
+	if (in->cap - in->len > want && !in->outgrown)
 		return 1;
 	return grow(in, in->len + lacks + 1) < 0 ? -ENOMEM : 1;
 }
@@ -149,6 +155,7 @@ receive(struct mproc__channel *ch, size_t size)
 		return in->error = mproc__err(-EPROTO, "the peer sends "
 		    "descriptors that are not expected");
 	in->len += (size_t)n;
+	in->outgrown = in->cap == SMALL_CAP && in->len == in->cap - 1;
 	return error < 0 ? error : (int)n;
 }
 
@@ -165,6 +172,8 @@ next_read(struct mproc__channel *ch)
 		return broken(in, r);
 	if (lacks == 0 && mproc__in_fds_full(in))
 		return 0;
+	if ((r = mproc__in_fds_reserve(in)) < 0)
+		return r;
 	if ((r = make_room(in, lacks)) <= 0)
 		return r;
 	room = in->cap - 1 - in->len;
@@ -240,7 +249,7 @@ mproc__channel_next(struct mproc__channel *ch, struct mproc__frame *ret)
 	in->saved = in->pos < in->len ? in->data[in->pos] : 0;
 	in->lent = true;
 	ret->n_fds = mproc__in_fds_before(in, in->taken);
-	ret->fds = ret->n_fds > 0 ? in->fds->fd + in->fds->first : NULL;
+	ret->fds = ret->n_fds > 0 ? in->fds.fd + in->fds.first : NULL;
 	return 1;
 }
 

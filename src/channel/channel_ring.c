@@ -162,7 +162,7 @@ take_record(struct mproc__channel *ch, const uint8_t *record, size_t n,
 	/* the last one's frame has begun, or this could not have been sent */
 	if (!is_handed_over(ring, ring->fds_end))
 		return -EPROTO;
-	if (n != FDS_SIZE || record[0] != RECORD_FDS || ch->in.fds == NULL ||
+	if (n != FDS_SIZE || record[0] != RECORD_FDS || !ch->in.takes_fds ||
 	    (n_fds == 0 && !lost) || n_fds > MPROC__MAX_FDS)
 		return -EPROTO;
 	for (i = 8; i > 0; i--)
@@ -222,6 +222,8 @@ hear(struct mproc__channel *ch, bool reads_bytes, bool *ret_all)
 	for (reads = 0; reads < HEAR_READS; reads++) {
 		if (is_enough(ch, reads_bytes))
 			return r;
+		if ((got = mproc__in_fds_reserve(&ch->in)) < 0)
+			return got;
 		n = mproc__in_records(ch, bytes, HEAR_BYTES, fds, &n_fds,
 		    &lost);
 		if (n == -EAGAIN)

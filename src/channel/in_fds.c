@@ -8,6 +8,7 @@
  * call.  Hence a frame that lost its descriptors does not get the next
  * one's, and what a frame does not name is closed with it.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "channel/parts.h"
@@ -44,20 +45,69 @@ close_all(const int *fds, int n)
 		mproc__close(fds[--n]);
 }
 
+void
+mproc__in_fds_init(struct mproc__in *in, bool takes_fds)
+{
+	in->takes_fds = takes_fds;
+	in->fds.fd = in->fds.few_fd;
+	in->fds.end = in->fds.few_end;
+	in->fds.cap = MPROC__MAX_FDS;
+}
+
+void
+mproc__in_fds_done(struct mproc__in *in)
+{
+	mproc__in_fds_close(in, mproc__in_fds_before(in, UINT64_MAX));
+	if (in->fds.end != in->fds.few_end)
+		free(in->fds.end);
+}
+
+/* All that may ever wait, in one piece. */
+static int
+grow(struct mproc__in_fds *w)
+{
+	uint64_t *end;
+	int *fd;
+
+	end = malloc(MPROC__KERNEL_FDS * (sizeof(*end) + sizeof(*fd)));
+	if (end == NULL)
+		return -ENOMEM;
+	fd = (int *)(void *)(end + MPROC__KERNEL_FDS);
+	memcpy(fd, w->fd + w->first, (size_t)w->n * sizeof(*fd));
+	memcpy(end, w->end + w->first, (size_t)w->n * sizeof(*end));
+	w->fd = fd;
+	w->end = end;
+	w->first = 0;
+	w->cap = MPROC__KERNEL_FDS;
+	return 0;
+}
+
+int
+mproc__in_fds_reserve(struct mproc__in *in)
+{
+	if (in->fds.n == 0 || in->fds.cap == MPROC__KERNEL_FDS)
+		return 0;
+	return grow(&in->fds);
+}
+
 /* Nothing is kept of more than a peer may have waiting, or if none may be. */
 int
 mproc__in_fds_keep(struct mproc__in *in, const int *fds, int n, uint64_t end)
 {
-	struct mproc__in_fds *w = in->fds;
+	struct mproc__in_fds *w = &in->fds;
 	int i;
 
 	if (n == 0)
 		return 0;
-	if (w == NULL || w->n + n > MPROC__KERNEL_FDS) {
+	if (!in->takes_fds || w->n + n > MPROC__KERNEL_FDS) {
 		close_all(fds, n);
 		return -EPROTO;
 	}
-	if (w->first + w->n + n > MPROC__KERNEL_FDS) {
+	if (w->n + n > w->cap && grow(w) < 0) {
+		close_all(fds, n);
+		return -EMFILE;
+	}
+	if (w->first + w->n + n > w->cap) {
 		memmove(w->fd, w->fd + w->first, (size_t)w->n * sizeof(int));
 		memmove(w->end, w->end + w->first,
 		    (size_t)w->n * sizeof(w->end[0]));
@@ -80,7 +130,7 @@ mproc__in_records(struct mproc__channel *ch, void *data, size_t size,
 	ssize_t n;
 
 	/* Without room for them the kernel closes descriptors and says so. */
-	if (ch->in.fds != NULL) {
+	if (ch->in.takes_fds) {
 		msg.msg_control = control.bytes;
 		msg.msg_controllen = sizeof(control.bytes);
 	}
@@ -109,7 +159,7 @@ mproc__in_receive(struct mproc__channel *ch, void *data, size_t size,
 		return n;
 	if (lost) {
 		close_all(fds, n_fds);
-		*ret_error = in->fds != NULL ? -EMFILE : -EPROTO;
+		*ret_error = in->takes_fds ? -EMFILE : -EPROTO;
 	} else {
 		*ret_error = mproc__in_fds_keep(in, fds, n_fds,
 		    in->taken + (in->len - in->pos) + (size_t)n);
@@ -120,17 +170,16 @@ mproc__in_receive(struct mproc__channel *ch, void *data, size_t size,
 bool
 mproc__in_fds_full(const struct mproc__in *in)
 {
-	return in->fds != NULL &&
-	    in->fds->n > MPROC__KERNEL_FDS - MPROC__MAX_FDS;
+	return in->fds.n > MPROC__KERNEL_FDS - MPROC__MAX_FDS;
 }
 
 int
 mproc__in_fds_before(const struct mproc__in *in, uint64_t end)
 {
-	const struct mproc__in_fds *w = in->fds;
+	const struct mproc__in_fds *w = &in->fds;
 	int n = 0;
 
-	while (w != NULL && n < w->n && w->end[w->first + n] <= end)
+	while (n < w->n && w->end[w->first + n] <= end)
 		n++;
 	return n;
 }
@@ -138,7 +187,7 @@ mproc__in_fds_before(const struct mproc__in *in, uint64_t end)
 void
 mproc__in_fds_take(struct mproc__in *in, int n, int *ret_fds)
 {
-	struct mproc__in_fds *w = in->fds;
+	struct mproc__in_fds *w = &in->fds;
 
 	if (n == 0)
 		return;
@@ -150,7 +199,7 @@ mproc__in_fds_take(struct mproc__in *in, int n, int *ret_fds)
 void
 mproc__in_fds_close(struct mproc__in *in, int n)
 {
-	struct mproc__in_fds *w = in->fds;
+	struct mproc__in_fds *w = &in->fds;
 
 	if (n == 0)
 		return;

@@ -59,21 +59,26 @@ struct mproc__out {
 	size_t	scan;			/* of the n, the first that are kept */
 };
 
+/* Those of one frame without memory of their own: mostly there are none. */
 struct mproc__in_fds {
-	int	 fd[MPROC__KERNEL_FDS];
-	uint64_t end[MPROC__KERNEL_FDS];
-	int	 first, n;
+	int	*fd;
+	uint64_t *end;
+	int	 first, n, cap;
+	int	 few_fd[MPROC__MAX_FDS];
+	uint64_t few_end[MPROC__MAX_FDS];
 };
 
 struct mproc__in {
 	uint8_t	*data;
 	size_t	 pos, len, cap;
 	uint64_t taken;
+	bool	 outgrown;		/* a read filled the small buffer */
 	bool	 lent;			/* data[pos] is the borrower's ... */
 	uint8_t	 saved;			/* ... and this belongs there */
 	bool	 eof;
 	int	 error;			/* sticky: 0 or -errno */
-	struct mproc__in_fds *fds;	/* NULL: none allowed */
+	bool	 takes_fds;		/* else they are refused */
+	struct mproc__in_fds fds;
 };
 
 /* What spinning has been worth lately (channel_ring.c). */
@@ -152,7 +157,15 @@ ssize_t	mproc__in_receive(struct mproc__channel *, void *data, size_t size,
 ssize_t	mproc__in_records(struct mproc__channel *, void *data, size_t size,
 	    int ret_fds[static MPROC__KERNEL_FDS], int *ret_n_fds,
 	    bool *ret_lost);
-/* Keep n descriptors for the frame of the byte before `end`: 0, -EPROTO. */
+void	mproc__in_fds_init(struct mproc__in *, bool takes_fds);
+void	mproc__in_fds_done(struct mproc__in *);
+/* Before a read: room for as many as a peer may send with it; 0, -ENOMEM. */
+int	mproc__in_fds_reserve(struct mproc__in *);
+/*
+ * Keep n descriptors for the frame of the byte before `end`: 0, -EPROTO (too
+ * many, or none are allowed), -EMFILE (no memory for more than one frame
+ * may have: they are lost).
+ */
 int	mproc__in_fds_keep(struct mproc__in *, const int *fds, int n,
 	    uint64_t end);
 /* No more descriptors might fit, of a peer that keeps to 16 a frame. */
