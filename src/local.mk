@@ -2,7 +2,10 @@ lib_LTLIBRARIES = libmproc.la
 libmproc_la_SOURCES = %D%/version.c
 libmproc_la_LIBADD = $(MPROC_LIBS)
 libmproc_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(MPROC_LT_VERSION) \
-	-Wl,--version-script=$(top_srcdir)/src/mproc.map
+	-Wl,--version-script=$(top_srcdir)/src/mproc.map \
+	-Wl,-z,now
+# -z now: else each new process looks its functions up anew, and writes to
+# pages that it would share with the others.
 EXTRA_libmproc_la_DEPENDENCIES = %D%/mproc.map
 EXTRA_DIST += %D%/mproc.map
 
