@@ -20,7 +20,6 @@
  * net.core.wmem_max.
  */
 #define DATA_BUFFER	(4 << 20)
-#define CONTROL_BUFFER	(256 << 10)
 #define LOG_BUFFER	(512 << 10)
 
 #define UNDO_MS		1000	/* for SIGKILL */
@@ -136,8 +135,9 @@ open_log(struct mproc *p, int *ret_fd)
 {
 	int fds[2], r;
 
-	if ((r = mproc__socketpair(SOCK_SEQPACKET, LOG_BUFFER, fds)) < 0)
+	if ((r = mproc__socketpair(SOCK_SEQPACKET, 0, fds)) < 0)
 		return r;
+	mproc__set_sndbuf(fds[1], LOG_BUFFER);	/* only this end sends */
 	if ((r = mproc__epoll_add(p, fds[0])) < 0) {
 		mproc__close(fds[0]);
 		mproc__close(fds[1]);
@@ -155,7 +155,7 @@ open_control(struct mproc *p, int *ret_fd)
 {
 	int fds[2], r;
 
-	if ((r = mproc__socketpair(SOCK_STREAM, CONTROL_BUFFER, fds)) < 0)
+	if ((r = mproc__socketpair(SOCK_STREAM, 0, fds)) < 0)
 		return r;
 	/* `go` carries the start arguments */
 	r = open_channel(p, &fds[0], MPROC__CONTROL_MAX + p->args.len,

@@ -75,6 +75,18 @@ mproc__fd_error(int err, const char *what)
 	return mproc__err(-err, "%s: %s", what, strerror(err));
 }
 
+/*
+ * The kernel caps the size silently at net.core.wmem_max: a smaller buffer is
+ * slower, not wrong, and so no error.  There is no other size: a unix socket
+ * takes no notice of its SO_RCVBUF (unix(7)).
+ */
+void
+mproc__set_sndbuf(int fd, int bufsize)
+{
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bufsize,
+	    sizeof(bufsize));
+}
+
 int
 mproc__socketpair(int type, int bufsize, int ret_fds[2])
 {
@@ -86,16 +98,8 @@ mproc__socketpair(int type, int bufsize, int ret_fds[2])
 	for (i = 0; i < 2; i++)
 		if ((r = fds[i] = mproc__fd_above_stdio(fds[i])) < 0)
 			goto fail;
-	/*
-	 * The kernel caps the size silently at net.core.wmem_max: a smaller
-	 * buffer is slower, not wrong, and so no error.
-	 */
-	for (i = 0; i < 2 && bufsize > 0; i++) {
-		(void)setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &bufsize,
-		    sizeof(bufsize));
-		(void)setsockopt(fds[i], SOL_SOCKET, SO_RCVBUF, &bufsize,
-		    sizeof(bufsize));
-	}
+	for (i = 0; i < 2 && bufsize > 0; i++)
+		mproc__set_sndbuf(fds[i], bufsize);
 	ret_fds[0] = fds[0];
 	ret_fds[1] = fds[1];
 	return 0;

@@ -40,8 +40,13 @@ void	mproc__close(int fd);
  * 0, -EAGAIN (full too long; some may be out), -EPIPE, -ENOSPC, ...
  */
 int	mproc__write(int fd, const void *bytes, size_t len, int full_ms);
-/* A pair of close-on-exec, non-blocking unix sockets; type SOCK_STREAM... */
+/*
+ * A pair of close-on-exec, non-blocking unix sockets; type SOCK_STREAM...
+ * Both may send so many bytes at once, or (0) the system's default.
+ */
 int	mproc__socketpair(int type, int bufsize, int ret_fds[2]);
+/* The same for one end.  The kernel caps it silently. */
+void	mproc__set_sndbuf(int fd, int bufsize);
 /* shutdown(2), both ways: the peer sees the end, whoever holds copies. */
 void	mproc__hang_up(int fd);
 int	mproc__set_cloexec(int fd, bool on);
