@@ -10,10 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <bsd/string.h>
-
 #include "log/log.h"
 #include "process/backend.h"
+
+/* What a process still has at its end. */
+static struct mproc__core *the_core;
 
 /* The frontend made it; a frame of start arguments may be large. */
 #define CONTROL_FRAME_MAX	UINT32_MAX
@@ -115,6 +116,22 @@ keep_args(struct mproc__core *core, const struct ctl_go *go)
 	    &core->args_env);
 }
 
+/*
+ * By hand: the C library's formatting takes four pages that a backend might
+ * never need.
+ */
+static void
+set_names(struct mproc__core *core, const char *name)
+{
+	size_t n = strnlen(name, sizeof(core->name) - 1);
+	size_t of_class = strlen(core->class->name);	/* bounded: checked */
+
+	memcpy(core->name, name, n);
+	memcpy(core->logger, core->class->name, of_class);
+	core->logger[of_class] = '.';
+	memcpy(core->logger + of_class + 1, name, n);
+}
+
 static int
 on_go(struct mproc__core *core, struct mproc__frame *frame)
 {
@@ -149,9 +166,7 @@ on_go(struct mproc__core *core, struct mproc__frame *frame)
 		core->log_block_ms = go.log_block_ms;
 		if (!core->boot.is_thread)
 			atomic_store(&mproc__term.grace_ms, go.stop_grace_ms);
-		(void)strlcpy(core->name, go.name, sizeof(core->name));
-		(void)snprintf(core->logger, sizeof(core->logger), "%s.%s",
-		    core->class->name, core->name);
+		set_names(core, go.name);
 		r = keep_args(core, &go);
 		if (r >= 0 && go.ring)
 			r = mproc__channel_join(core->data);
@@ -174,17 +189,18 @@ wait_go(struct mproc__core *core)
 			return on_go(core, &frame);
 		if (r < 0)
 			return r;
+		/* mostly it is there by now */
+		r = mproc__channel_fill(core->control);
+		if (mproc__channel_ready(core->control))
+			continue;
+		if (r < 0)
+			return r;
 		fds[0] = (struct pollfd){ mproc__channel_fd(core->control),
 		    POLLIN, 0 };
 		fds[1] = (struct pollfd){ core->boot.parent_pidfd, POLLIN,
 		    0 };
-		if (poll(fds, 2, -1) < 0)
-			continue;
-		if (fds[1].revents)
+		if (r == 0 && poll(fds, 2, -1) > 0 && fds[1].revents)
 			return -EPIPE;
-		if ((r = mproc__channel_fill(core->control)) < 0 &&
-		    !mproc__channel_ready(core->control))
-			return r;
 	}
 }
 
@@ -306,13 +322,15 @@ live(struct mproc__core *core)
 	return core->exit_code != 0 && status == 0 ? core->exit_code : status;
 }
 
+/*
+ * Of a thread.  A process takes its memory and descriptors with it, and the
+ * frontend hears of its end once, not of each of its ends.
+ */
 static void
 tear_down(struct mproc__core *core)
 {
 	int i;
 
-	if (!core->boot.is_thread)
-		atomic_store(&mproc__term.wake_fd, -1);
 	mproc__loop_done(core);
 	(void)mproc__channel_free(core->data);
 	(void)mproc__channel_free(core->control);
@@ -324,8 +342,7 @@ tear_down(struct mproc__core *core)
 	mproc__close(core->boot.fd[MPROC__BOOT_DATA]);
 	mproc__close(core->boot.fd[MPROC__BOOT_CONTROL]);
 	mproc__close(core->boot.fd[MPROC__BOOT_STATUS]);
-	if (core->boot.is_thread)	/* a process needs its lifeline */
-		mproc__close(core->boot.fd[MPROC__BOOT_LOG]);
+	mproc__close(core->boot.fd[MPROC__BOOT_LOG]);
 	mproc__index_done(&core->index);
 	free(core->args);
 	free(core->args_struct);
@@ -358,7 +375,10 @@ mproc__backend_main(const struct mproc__boot *boot)
 		(void)send_ready(core, r, mproc__err_text());
 	if (core->control != NULL && core->data != NULL)
 		mproc__flush_all(core);
-	tear_down(core);
+	if (boot->is_thread)
+		tear_down(core);
+	else
+		the_core = core;	/* no leak: a checker finds it here */
 	return status;
 }
 

@@ -21,6 +21,7 @@
 #define MPROC_PROCESS_BOOT_H
 
 #include <signal.h>
+#include <stdio.h>
 
 #include "process/launch.h"
 
@@ -34,6 +35,8 @@ struct mproc__place {
 };
 /* 0, or -EINVAL: it lies in no module (on the heap, on a stack). */
 int	mproc__place_of(const struct mproc_class *, struct mproc__place *ret);
+/* The same, for who stays in this program and needs no place. */
+int	mproc__place_check(const struct mproc_class *);
 /* 0, or -ENOENT: the module is not loaded in this process. */
 int	mproc__place_find(const struct mproc__place *,
 	    const struct mproc_class **ret_class);
@@ -67,8 +70,14 @@ struct mproc__order {
 	struct mproc__place place;
 	char		name[128];
 };
-/* 0, or -EINVAL (class), -EBADF (a kept descriptor), -E2BIG (too many). */
+/*
+ * What a fork wants to know, too: the parent and the descriptors to keep.
+ * 0, or -EBADF (one of those is none), -E2BIG (too many).
+ */
 int	mproc__order_make(const struct mproc__launch *,
+	    struct mproc__order *o);
+/* The rest, for one that travels: 0, or -EINVAL (the class). */
+int	mproc__order_address(const struct mproc__launch *,
 	    struct mproc__order *o);
 /* Is it one of ours, of this version, with every number in its bounds? */
 bool	mproc__order_valid(const struct mproc__order *, size_t size);
@@ -108,6 +117,10 @@ _Noreturn void mproc__child_run(const struct mproc__birth *);
 _Noreturn void mproc__backend_exit(int status);
 /* Write what coverage and leak checking write at exit. */
 void	mproc__run_exit_hooks(void);
+/* In a child: what the parent's stream holds and has not written. */
+void	mproc__forget_output(FILE *);
+/* fflush(3), if there is anything to write */
+void	mproc__flush_output(FILE *);
 /* After a bare clone; fork(3) does it by itself. */
 void	mproc__restart_coverage(void);
 /* All signals: for round a fork. */
@@ -127,8 +140,12 @@ void	mproc__term_leave_nobody(void);
 
 /* title.c */
 void	mproc__title_init(int argc, char **argv);
-/* program: TEXT, or only the short name when mproc_init() was not called */
-void	mproc__title_set(const char *short_name, const char *text);
+/*
+ * "program: FIRST SECOND", or only the short name when mproc_init() was not
+ * called.
+ */
+void	mproc__title_set(const char *short_name, const char *first,
+	    const char *second);
 
 /* launch_*.c: set the pid, pidfd or box; the descriptors stay open. */
 int	mproc__launch_fork(const struct mproc__launch *,

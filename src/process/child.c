@@ -117,27 +117,22 @@ close_others(const struct mproc__birth *b)
 	(void)mproc__close_all_but(keep, n);
 }
 
-static void
-set_title(const struct mproc__birth *b)
+/*
+ * What the parent had not written yet is the parent's.  To look costs
+ * nothing; to empty a stream would be a page that is not shared any more.
+ */
+void
+mproc__forget_output(FILE *f)
 {
-	char text[256];
-
-	snprintf(text, sizeof(text), "%s %s", b->class->name, b->name);
-	mproc__title_set(b->name, text);
+	if (__fpending(f) > 0)
+		__fpurge(f);
 }
 
-/* The parent's pidfd; without one (-1) the control channel still tells. */
-static int
-open_parent(pid_t parent)
+void
+mproc__flush_output(FILE *f)
 {
-	int fd;
-
-	if (mproc__pidfd_open(parent, &fd) < 0)
-		return -1;
-	if (getppid() == parent)
-		return fd;
-	mproc__close(fd);	/* whose number this is now is not known */
-	return -1;
+	if (__fpending(f) > 0)
+		(void)fflush(f);
 }
 
 _Noreturn void
@@ -149,20 +144,22 @@ mproc__child_run(const struct mproc__birth *b)
 	mproc__default_signals();
 	if (!b->sigint_default)
 		ignore_sigint();
-	/* What the parent had not written yet is the parent's. */
-	__fpurge(stdout);
-	__fpurge(stderr);
+	mproc__forget_output(stdout);
+	mproc__forget_output(stderr);
 	/* syslog's lock is not among those that fork(3) renews. */
 	if (!b->was_threaded)
 		closelog();
 	check_leaks = !b->was_threaded;
 	take_capture(b->capture);
 	close_others(b);
-	set_title(b);
+	mproc__title_set(b->name, b->class->name, b->name);
 	mproc__term_init(b->fd[MPROC__BOOT_LOG], b->parent);
-	boot.parent_pidfd = open_parent(b->parent);
+	/* without one the control channel still tells */
+	if (mproc__pidfd_open(b->parent, &boot.parent_pidfd) < 0)
+		boot.parent_pidfd = -1;
 	memcpy(boot.fd, b->fd, sizeof(boot.fd));
-	if (getppid() != b->parent)	/* before anyone would have told us */
+	/* Before anyone would have told us; whose pidfd it is, is not known. */
+	if (getppid() != b->parent)
 		_exit(1);
 	mproc__unblock_signals();
 	mproc__backend_exit(mproc__backend_main(&boot));
@@ -190,8 +187,8 @@ mproc__run_exit_hooks(void)
 _Noreturn void
 mproc__backend_exit(int status)
 {
-	(void)fflush(stdout);
-	(void)fflush(stderr);
+	mproc__flush_output(stdout);
+	mproc__flush_output(stderr);
 	mproc__run_exit_hooks();
 	/* A living parent kills what is left of the group and wants a status. */
 	mproc__term_leave_nobody();

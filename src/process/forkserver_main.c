@@ -11,7 +11,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdio_ext.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -70,13 +69,13 @@ set_up(struct server *s)
 
 	(void)setpgid(0, 0);
 	ignore_signals();
-	__fpurge(stdout);
-	__fpurge(stderr);
+	mproc__forget_output(stdout);
+	mproc__forget_output(stderr);
 	(void)mproc__close_all_but(keep, 4);
 	drop_stdio();
 	if (mproc__pidfd_open(s->parent, &s->parent_pidfd) < 0)
 		s->parent_pidfd = -1;
-	mproc__title_set("mproc-forksrv", "mproc fork server");
+	mproc__title_set("mproc-forksrv", "mproc", "fork server");
 }
 
 static _Noreturn void

@@ -46,14 +46,26 @@ choose(const struct mproc__launch *l, enum mproc_launch *ret_how)
 }
 
 static int
+make_order(const struct mproc__launch *l, enum mproc_launch how,
+    struct mproc__order *o)
+{
+	int r;
+
+	if ((r = mproc__order_make(l, o)) < 0)
+		return r;
+	return how == MPROC_FORKSERVER || how == MPROC_SPAWN ?
+	    mproc__order_address(l, o) : mproc__place_check(l->class);
+}
+
+static int
 start(const struct mproc__launch *l, enum mproc_launch how,
     struct mproc__order *o, struct mproc__child *child)
 {
 	child->how = how;
 	/* So that what comes first is printed first, and nothing twice. */
 	if (how != MPROC_THREAD) {
-		(void)fflush(stdout);
-		(void)fflush(stderr);
+		mproc__flush_output(stdout);
+		mproc__flush_output(stderr);
 	}
 	switch (how) {
 	case MPROC_FORKSERVER:
@@ -93,7 +105,7 @@ mproc__launch(struct mproc__launch *l, struct mproc__child *ret_child)
 
 	(void)mproc__fork_generation();	/* counts from the first question */
 	if ((r = choose(l, &how)) < 0 ||
-	    (r = mproc__order_make(l, &order)) < 0)
+	    (r = make_order(l, how, &order)) < 0)
 		return r;
 	r = start(l, how, &order, &child);
 	/* The helper was killed, say: what AUTO would do without it. */

@@ -6,6 +6,7 @@
  * child may still find the locks of other libraries held for ever: that is
  * why MPROC_AUTO does not come here then.  Asked for by name, it is done.
  */
+#include <sys/single_threaded.h>
 #include <sys/wait.h>
 
 #include <signal.h>
@@ -50,7 +51,7 @@ int
 mproc__launch_fork(const struct mproc__launch *l, struct mproc__order *o,
     struct mproc__child *ret)
 {
-	bool threaded = mproc__threads() != 1;
+	bool threaded = !__libc_single_threaded && mproc__threads() != 1;
 	sigset_t old;
 	pid_t pid;
 	int pidfd, r, saved;

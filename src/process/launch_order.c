@@ -50,9 +50,20 @@ mproc__order_make(const struct mproc__launch *l, struct mproc__order *o)
 	int i, r;
 
 	memset(o, 0, sizeof(*o));
+	o->parent = getpid();
+	for (i = 0; i < l->n_keep; i++)
+		if ((r = add_keep(o, l->keep_fds[i])) < 0)
+			return r;
+	return 0;
+}
+
+int
+mproc__order_address(const struct mproc__launch *l, struct mproc__order *o)
+{
+	int i;
+
 	o->magic = MPROC__ORDER_MAGIC;
 	o->size = sizeof(*o);
-	o->parent = getpid();
 	o->uid = geteuid();
 	o->gid = getegid();
 	if (l->sigint_default)
@@ -64,9 +75,6 @@ mproc__order_make(const struct mproc__launch *l, struct mproc__order *o)
 			o->flags |= (uint32_t)MPROC__ORDER_STDIO << i;
 	for (i = 0; i < MPROC__BOOT_FDS; i++)
 		o->fd[i] = l->fd[i];
-	for (i = 0; i < l->n_keep; i++)
-		if ((r = add_keep(o, l->keep_fds[i])) < 0)
-			return r;
 	snprintf(o->name, sizeof(o->name), "%s", l->name);
 	return mproc__place_of(l->class, &o->place);
 }

@@ -6,6 +6,7 @@
  * every process that has loaded the module, wherever that was.  A module
  * without a build-id is told by its program headers.
  */
+#include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
 #include <stdio.h>
@@ -153,6 +154,13 @@ look_for_place(struct dl_phdr_info *info, size_t size, void *arg)
 	return s->done;
 }
 
+static int
+nowhere(const struct mproc_class *class)
+{
+	return mproc__err(-EINVAL, "class at %p: lies in no module: a class "
+	    "has static storage", (const void *)class);
+}
+
 int
 mproc__place_of(const struct mproc_class *class, struct mproc__place *ret)
 {
@@ -160,10 +168,25 @@ mproc__place_of(const struct mproc_class *class, struct mproc__place *ret)
 
 	(void)dl_iterate_phdr(look_for_address, &s);
 	if (!s.done)
-		return mproc__err(-EINVAL, "class at %p: lies in no module: "
-		    "a class has static storage", (const void *)class);
+		return nowhere(class);
 	*ret = s.found;
 	return 0;
+}
+
+/* Without the dynamic loader's lock, where it has such a question. */
+int
+mproc__place_check(const struct mproc_class *class)
+{
+#if __GLIBC_PREREQ(2, 35)
+	struct dl_find_object object;
+
+	return _dl_find_object((void *)(uintptr_t)class, &object) == 0 ? 0 :
+	    nowhere(class);
+#else
+	struct mproc__place place;
+
+	return mproc__place_of(class, &place);
+#endif
 }
 
 int

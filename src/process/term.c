@@ -41,7 +41,6 @@ static struct {
 	int	log_fd;
 	pid_t	self, parent;
 	timer_t	group, own;	/* SIGTERM to kill the group; SIGKILL */
-	bool	timers;
 } net = { .log_fd = -1 };
 
 /* A dying process closes its descriptors before its children see it die. */
@@ -80,6 +79,26 @@ set_timer(timer_t timer, int ms)
 	(void)timer_settime(timer, 0, &at, NULL);
 }
 
+/*
+ * Not before they are needed: hardly a backend ever is.  Of the C library's
+ * timer_create() a signal handler may expect no more than the bare call,
+ * which it is for SIGEV_SIGNAL.
+ */
+static bool
+make_timers(void)
+{
+	struct sigevent group = {
+		.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGTERM,
+		.sigev_value.sival_ptr = &net
+	};
+	struct sigevent own = {
+		.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL
+	};
+
+	return timer_create(CLOCK_MONOTONIC, &group, &net.group) == 0 &&
+	    timer_create(CLOCK_MONOTONIC, &own, &net.own) == 0;
+}
+
 static void
 orphaned(void)
 {
@@ -87,7 +106,7 @@ orphaned(void)
 
 	if (atomic_exchange(&mproc__term.orphaned, 1) != 0 || grace < 0)
 		return;
-	if (!net.timers)		/* better too soon than never */
+	if (!make_timers())		/* better too soon than never */
 		kill_group();
 	set_timer(net.group, grace);
 	set_timer(net.own, grace + LAST_MS);
@@ -139,29 +158,12 @@ on_signal(int sig, siginfo_t *si, void *context)
 }
 
 static void
-make_timers(void)
-{
-	struct sigevent group = {
-		.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGTERM,
-		.sigev_value.sival_ptr = &net
-	};
-	struct sigevent own = {
-		.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL
-	};
-
-	net.timers = timer_create(CLOCK_MONOTONIC, &group, &net.group) == 0 &&
-	    timer_create(CLOCK_MONOTONIC, &own, &net.own) == 0;
-}
-
-static void
 make_lifeline(int log_fd)
 {
-	int flags = fcntl(log_fd, F_GETFL);
-
-	if (flags < 0 || fcntl(log_fd, F_SETOWN, getpid()) < 0 ||
+	if (fcntl(log_fd, F_SETOWN, net.self) < 0 ||
 	    fcntl(log_fd, F_SETSIG, SIGTERM) < 0)
 		return;
-	(void)fcntl(log_fd, F_SETFL, flags | O_ASYNC);
+	(void)fcntl(log_fd, F_SETFL, O_NONBLOCK | O_ASYNC);
 }
 
 /*
@@ -180,7 +182,6 @@ mproc__term_init(int log_fd, pid_t parent)
 	(void)sigfillset(&sa.sa_mask);
 	(void)sigaction(SIGTERM, &sa, NULL);
 	(void)sigaction(DEATH_SIGNAL, &sa, NULL);
-	make_timers();
 	make_lifeline(log_fd);
 	(void)prctl(PR_SET_PDEATHSIG, DEATH_SIGNAL, 0, 0, 0);
 }
