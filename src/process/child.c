@@ -172,16 +172,28 @@ mproc__restart_coverage(void)
 		__gcov_reset();
 }
 
-void
-mproc__run_exit_hooks(void)
+static void
+dump_coverage(void)
 {
 	if (HAVE_GCOV)
 		__gcov_dump();
 	if (__llvm_profile_write_file != NULL)
 		(void)__llvm_profile_write_file();
+}
+
+static void
+find_leaks(void)
+{
 	/* The stacks of threads that are gone would look like leaks. */
 	if (check_leaks && __lsan_do_leak_check != NULL)
 		__lsan_do_leak_check();
+}
+
+void
+mproc__run_exit_hooks(void)
+{
+	dump_coverage();
+	find_leaks();
 }
 
 _Noreturn void
@@ -189,8 +201,14 @@ mproc__backend_exit(int status)
 {
 	mproc__flush_output(stdout);
 	mproc__flush_output(stderr);
-	mproc__run_exit_hooks();
-	/* A living parent kills what is left of the group and wants a status. */
+	dump_coverage();
+	/*
+	 * A living parent kills what is left of the group and wants a status.
+	 * Before the leak checker, too: that takes its time, with signals
+	 * blocked, and the kernel's SIGKILL spares the group.
+	 */
+	mproc__term_leave_nobody();
+	find_leaks();
 	mproc__term_leave_nobody();
 	_exit(status);
 }

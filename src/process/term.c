@@ -32,7 +32,11 @@
 #include "process/boot.h"
 
 #define GRACE_MS	2000	/* until the configuration has come */
-#define LAST_MS		100	/* from the group's end to our own */
+/*
+ * From the group's end to our own, which comes from the kernel and spares the
+ * group: so long must a process that gets no processor be given one.
+ */
+#define LAST_MS		500
 #define DEATH_SIGNAL	SIGURG
 
 struct mproc__term mproc__term = { .wake_fd = -1, .grace_ms = GRACE_MS };
@@ -65,7 +69,7 @@ kill_group(void)
 void
 mproc__term_leave_nobody(void)
 {
-	if (mproc__term.orphaned != 0 || getppid() != net.parent)
+	if (mproc__term.orphaned != 0 || parent_gone())
 		kill_group();
 }
 
