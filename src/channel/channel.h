@@ -107,6 +107,8 @@ size_t	mproc__channel_queued_bytes(const struct mproc__channel *);
  * kernel gives a commit or flush another answer.
  */
 bool	mproc__channel_blocked(const struct mproc__channel *);
+/* Nothing is queued, and nothing blocked. */
+bool	mproc__channel_is_idle(const struct mproc__channel *);
 /* Drop the oldest droppable queued frame: 1 and its body size and tag, or 0. */
 int	mproc__channel_drop_oldest(struct mproc__channel *, size_t *ret_size,
 	    uint64_t *ret_tag);

@@ -226,6 +226,43 @@ mproc__channel_pull(struct mproc__channel *ch)
 	return ch->ring != NULL ? fill(ch) : 0;
 }
 
+/* The n bytes at `pos` are a frame of `size`: it is the caller's now. */
+static void
+lend(struct mproc__in *in, uint32_t size, struct mproc__frame *ret)
+{
+	ret->data = in->data + in->pos + MPROC__FRAME_HEAD;
+	ret->size = size;
+	in->pos += MPROC__FRAME_HEAD + (size_t)size;
+	in->taken += MPROC__FRAME_HEAD + (size_t)size;
+	in->saved = in->pos < in->len ? in->data[in->pos] : 0;
+	in->lent = true;
+	ret->n_fds = 0;
+	ret->fds = NULL;
+}
+
+/*
+ * What two sides that are quick mostly find: nothing is buffered, and one
+ * small frame without descriptors is in the ring, alone.  It takes the short
+ * way; false: another way, then.
+ */
+static inline bool
+next_alone(struct mproc__channel *ch, struct mproc__frame *ret)
+{
+	struct mproc__in *in = &ch->in;
+	size_t n;
+
+	if (ch->ring == NULL || in->pos != in->len || in->cap < FIRST_CAP ||
+	    in->error < 0 || ch->limit > 0)
+		return false;
+	n = mproc__ring_take_frame(ch, in->data);
+	if (n == 0)
+		return false;
+	in->pos = 0;
+	in->len = n;
+	lend(in, (uint32_t)(n - MPROC__FRAME_HEAD), ret);
+	return true;
+}
+
 int
 mproc__channel_next(struct mproc__channel *ch, struct mproc__frame *ret)
 {
@@ -235,21 +272,21 @@ mproc__channel_next(struct mproc__channel *ch, struct mproc__frame *ret)
 	int r;
 
 	restore(in);
-	mproc__in_fds_close(in, mproc__in_fds_before(in, in->taken));
+	if (in->fds.n > 0)
+		mproc__in_fds_close(in, mproc__in_fds_before(in, in->taken));
+	else if (next_alone(ch, ret))
+		return 1;
 	if ((r = look(ch, &lacks, &size)) < 0)
 		return broken(in, r);
 	if (lacks > 0) {
 		shrink(in, lacks);
 		return in->error;
 	}
-	ret->data = in->data + in->pos + MPROC__FRAME_HEAD;
-	ret->size = size;
-	in->pos += MPROC__FRAME_HEAD + (size_t)size;
-	in->taken += MPROC__FRAME_HEAD + (size_t)size;
-	in->saved = in->pos < in->len ? in->data[in->pos] : 0;
-	in->lent = true;
-	ret->n_fds = mproc__in_fds_before(in, in->taken);
-	ret->fds = ret->n_fds > 0 ? in->fds.fd + in->fds.first : NULL;
+	lend(in, size, ret);
+	if (in->fds.n > 0) {
+		ret->n_fds = mproc__in_fds_before(in, in->taken);
+		ret->fds = in->fds.fd + in->fds.first;
+	}
 	return 1;
 }
 

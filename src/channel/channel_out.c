@@ -527,6 +527,12 @@ mproc__channel_queued_bytes(const struct mproc__channel *ch)
 }
 
 bool
+mproc__channel_is_idle(const struct mproc__channel *ch)
+{
+	return ch->out.bytes == 0 && !ch->out.blocked && !ch->bell_due;
+}
+
+bool
 mproc__channel_blocked(const struct mproc__channel *ch)
 {
 	return ch->out.blocked || ch->bell_due;

@@ -294,6 +294,30 @@ with_fds(struct mproc__channel *ch, size_t n)
 	    "the peer speaks of descriptors that it did not send"));
 }
 
+size_t
+mproc__ring_take_frame(struct mproc__channel *ch, uint8_t *to)
+{
+	struct mproc__ring *ring = ch->ring;
+	const uint8_t *at;
+	size_t n = mproc__ring_bytes(ring, &at);
+	uint32_t size;
+
+	if (n <= MPROC__FRAME_HEAD || n > MPROC__ALONE_MAX ||
+	    atomic_load_explicit(&ring->peer->fds, memory_order_relaxed) !=
+	    ring->fds_seen)
+		return 0;
+	/* once: the peer may change it */
+	memcpy(to, at, n);
+	size = (uint32_t)to[0] | (uint32_t)to[1] << 8 |
+	    (uint32_t)to[2] << 16 | (uint32_t)to[3] << 24;
+	if (size != n - MPROC__FRAME_HEAD || size > ch->max_frame)
+		return 0;
+	ch->listening = false;
+	if (mproc__ring_consume(ring, n))
+		(void)mproc__ring_bell(ch);
+	return n;
+}
+
 ssize_t
 mproc__ring_read(struct mproc__channel *ch, void *data, size_t size)
 {

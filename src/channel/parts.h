@@ -131,6 +131,12 @@ ssize_t	mproc__out_send(int fd, struct iovec *iov, size_t n_iov,
 ssize_t	mproc__ring_write(struct mproc__channel *, const struct iovec *,
 	    size_t n_iov, const int *fds, size_t n_fds);
 ssize_t	mproc__ring_read(struct mproc__channel *, void *, size_t size);
+/*
+ * If all that a ring holds is one frame without descriptors that is not
+ * large: its bytes, length word included, to `to`; how many, or 0.
+ */
+size_t	mproc__ring_take_frame(struct mproc__channel *, uint8_t *to);
+#define MPROC__ALONE_MAX	((size_t)8 << 10)
 /* Ring: 0 or -EPIPE. */
 int	mproc__ring_bell(struct mproc__channel *);
 /* n bytes that were written into the ring's room are a frame: 0, -errno. */

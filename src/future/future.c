@@ -149,6 +149,8 @@ mproc__future_release(struct mproc_future *f)
 	mproc_msg_free(f->reply);
 	free(f->text);
 	free(f->death);
+	if (f->epfd < 0)
+		return;
 	mproc__close(f->epfd);
 	mproc__close(f->timerfd);
 }

@@ -211,7 +211,7 @@ mproc__envelope_read(uint8_t *body, size_t size, struct mproc__envelope *ret)
 		.command_len = (uint8_t)top.command.len,
 		.has_meta = top.n_parts == 5,
 		.args = body + at, .args_size = args_size,
-		.n_fds = w.fds != 0 ? __builtin_popcount(w.fds) : 0,
+		.n_fds = w.fds != 0 ? 32 - __builtin_clz(w.fds) : 0,
 		.meta = meta,
 	};
 	return 0;

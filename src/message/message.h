@@ -144,6 +144,9 @@ bool	mproc__decode_body(const struct mproc_schema *,
  */
 int	mproc__msg_copy(const uint8_t *body, size_t size, const int *fds,
 	    int n_fds, struct mproc_msg **ret);
+/* The same, of a body of `size` bytes that has been read already. */
+int	mproc__msg_of(const struct mproc__envelope *, size_t size,
+	    const int *fds, int n_fds, struct mproc_msg **ret);
 int	mproc__msg_kind(const struct mproc_msg *);
 uint64_t mproc__msg_id(const struct mproc_msg *);
 size_t	mproc__msg_size(const struct mproc_msg *);	/* body bytes */

@@ -2,6 +2,7 @@
  * msg.c - message objects: made, copied, lent, freed.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +21,7 @@ mproc__msg_alloc(const char *command, size_t command_len, int n_fds,
 	    args_size + 1);
 	if (msg == NULL)
 		return NULL;
-	memset(msg, 0, sizeof(*msg));
+	memset(msg, 0, offsetof(struct mproc_msg, inline_area));
 	msg->fds = n_fds > 0 ? (int *)(void *)msg->tail : NULL;
 	msg->command = (char *)msg->tail + fds_size;
 	memcpy(msg->command, command, command_len);
@@ -65,21 +66,30 @@ mproc__msg_copy(const uint8_t *body, size_t size, const int *fds, int n_fds,
     struct mproc_msg **ret)
 {
 	struct mproc__envelope env;
-	struct mproc_msg *msg;
-	int i, r;
+	int r;
 
 	/* the envelope is only read; its pointers are not const for decode */
 	if ((r = mproc__envelope_read((uint8_t *)(uintptr_t)body, size,
 	    &env)) < 0)
 		return r;
-	if (env.n_fds != n_fds)
+	return mproc__msg_of(&env, size, fds, n_fds, ret);
+}
+
+int
+mproc__msg_of(const struct mproc__envelope *env, size_t size, const int *fds,
+    int n_fds, struct mproc_msg **ret)
+{
+	struct mproc_msg *msg;
+	int i;
+
+	if (env->n_fds != n_fds)
 		return mproc__err(-EBADMSG, "message: %d descriptors came, "
-		    "%d are named", n_fds, env.n_fds);
-	msg = mproc__msg_alloc(env.command, env.command_len, n_fds,
-	    env.args_size);
+		    "%d are named", n_fds, env->n_fds);
+	msg = mproc__msg_alloc(env->command, env->command_len, n_fds,
+	    env->args_size);
 	if (msg == NULL)
 		return mproc__err(-ENOMEM, "message: no memory");
-	memcpy(msg->args, env.args, env.args_size);
+	memcpy(msg->args, env->args, env->args_size);
 	read_map_head(msg);
 	if (n_fds > 0)
 		memcpy(msg->fds, fds, (size_t)n_fds * sizeof(int));
@@ -87,8 +97,8 @@ mproc__msg_copy(const uint8_t *body, size_t size, const int *fds, int n_fds,
 	for (i = 0; i < n_fds; i++)
 		if (fds[i] < 0)
 			msg->taken |= (uint16_t)(1 << i);
-	msg->kind = (uint8_t)env.kind;
-	msg->id = env.id;
+	msg->kind = (uint8_t)env->kind;
+	msg->id = env->id;
 	msg->body_size = size;
 	*ret = msg;
 	return 0;

@@ -67,7 +67,8 @@ static void
 interest(struct mproc__core *core, struct mproc__channel *ch, void *tag,
     uint32_t *current)
 {
-	bool out = mproc__channel_queued(ch) > 0 &&
+	bool out = !mproc__channel_is_idle(ch) &&
+	    mproc__channel_queued(ch) > 0 &&
 	    !mproc__channel_blocked(ch) && !mproc__channel_is_ring(ch);
 	struct epoll_event ev = {
 		.events = EPOLLIN | (out ? EPOLLOUT : 0), .data.ptr = tag

@@ -151,8 +151,8 @@ inbox_overrun(const struct mproc *p)
 }
 
 static void
-on_emit(struct mproc *p, const struct mproc__frame *frame, const int *fds,
-    int n_fds)
+on_emit(struct mproc *p, const struct mproc__frame *frame,
+    const struct mproc__envelope *env, const int *fds, int n_fds)
 {
 	struct mproc_msg *msg;
 
@@ -161,8 +161,7 @@ on_emit(struct mproc *p, const struct mproc__frame *frame, const int *fds,
 		goto out;
 	}
 	p->gen_emits++;
-	if (mproc__msg_copy(frame->data, frame->size, fds, n_fds,
-	    &msg) == 0) {
+	if (mproc__msg_of(env, frame->size, fds, n_fds, &msg) == 0) {
 		inbox_put(p, msg);
 		return;
 	}
@@ -201,8 +200,8 @@ on_answer(struct mproc *p, const struct mproc__frame *frame,
 		code = -EMFILE;
 		(void)strlcpy(text, "descriptors of the reply were lost: out "
 		    "of descriptors", sizeof(text));
-	} else if ((code = mproc__msg_copy(frame->data, frame->size, fds,
-	    n_fds, &reply)) == 0) {
+	} else if ((code = mproc__msg_of(env, frame->size, fds, n_fds,
+	    &reply)) == 0) {
 		n_fds = 0;	/* moved */
 	}
 	while (n_fds > 0)
@@ -230,7 +229,7 @@ on_data(struct mproc *p, struct mproc__frame *frame)
 		if (env.id != 0)
 			mproc__on_item(p, frame, env.id, fds, n);
 		else
-			on_emit(p, frame, fds, n);
+			on_emit(p, frame, &env, fds, n);
 		return;
 	case MPROC__REPLY:
 	case MPROC__ERROR:
@@ -274,6 +273,9 @@ mproc__read_ring(struct mproc *p)
 
 	if (p->data == NULL || p->data_eof ||
 	    !mproc__channel_pending(p->data))
+		return 0;
+	take_frames(p, 0);	/* a frame that is there alone is quick */
+	if (p->data_eof || !mproc__channel_pending(p->data))
 		return 0;
 	r = mproc__channel_pull(p->data);
 	take_frames(p, r);

@@ -173,12 +173,26 @@ flag_inbox(struct mproc *p)
 		p->log_events = flag;
 }
 
+/* Mostly there is nothing to change: nothing waits, and nobody polls. */
+static bool
+is_quiet(const struct mproc *p)
+{
+	return !p->fd_used && !p->leading && p->retry_ns == MPROC__NEVER &&
+	    p->data_events == EPOLLIN && p->control_events == EPOLLIN &&
+	    p->data != NULL && p->control != NULL &&
+	    mproc__channel_is_idle(p->data) &&
+	    mproc__channel_is_idle(p->control);
+}
+
 void
 mproc__interest(struct mproc *p)
 {
-	uint32_t data = data_events(p);
-	uint32_t control = output_events(p->control, p->control_eof);
+	uint32_t data, control;
 
+	if (is_quiet(p))
+		return;
+	data = data_events(p);
+	control = output_events(p->control, p->control_eof);
 	if ((p->data != NULL && mproc__channel_blocked(p->data)) ||
 	    (p->control != NULL && mproc__channel_blocked(p->control))) {
 		if (p->retry_ns == MPROC__NEVER)

@@ -195,7 +195,9 @@ flood(struct hostile *self, int kind)
 	int i;
 
 	for (i = 0; i < BATCH; i++) {
-		make_body(self, kind, chaos_random(&self->seed));
+		/* a cast with an id is an item of a call's result */
+		make_body(self, kind, kind == MPROC__CAST ? 0 :
+		    chaos_random(&self->seed));
 		put_frame(self, kind == MPROC__CREDIT ? self->control :
 		    self->data, self->buf.data, self->buf.len);
 	}
