@@ -160,7 +160,8 @@ int	mproc__channel_take_fds(struct mproc__channel *, int n, int *ret_fds);
  *
  * _share: 0, or -EINVAL (`size` is no power of two), -ENOMEM, -EMFILE,
  *         -EAGAIN (too many descriptors are in flight, of this user).
- * _join: 0, or -EPROTO (what came is none), -EAGAIN (nothing), -EMFILE.
+ * _join: 0, or -EPROTO (what came is none), -EAGAIN (nothing), -EMFILE,
+ *        -ENOMEM, -EINVAL (the channel takes no descriptors).
  */
 int	mproc__channel_share(struct mproc__channel *, size_t size);
 int	mproc__channel_join(struct mproc__channel *);

@@ -382,6 +382,9 @@ mproc__channel_join(struct mproc__channel *ch)
 	bool lost = false;
 	ssize_t n;
 
+	if (!ch->in.takes_fds)
+		return mproc__err(-EINVAL, "a ring comes as descriptors, "
+		    "which this channel takes none of");
 	while ((n = mproc__in_records(ch, &record, 1, fds, &n_fds, &lost)) ==
 	    -EAGAIN && poll(&pfd, 1, 0) > 0)
 		;

@@ -46,7 +46,7 @@ struct mproc__ring_page {
 };
 
 struct mproc__ring {
-	struct mproc__ring_page	*own;
+	_Alignas(64) struct mproc__ring_page *own; /* no line with others */
 	const struct mproc__ring_page *peer;
 	uint8_t		*out;		/* our bytes, twice */
 	const uint8_t	*in;		/* theirs, twice */
