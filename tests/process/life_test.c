@@ -453,7 +453,7 @@ a_fork_cannot_use_its_parents(void **state)
 struct talker {
 	struct mproc	*p;
 	_Atomic bool	 enough;
-	int		 bad;
+	_Atomic int	 bad;
 };
 
 static void *
