@@ -153,8 +153,10 @@ struct mproc_worker {
  * @queue_jobs    jobs that wait for a worker; default twice the workers
  *                times prefetch, -1 no limit
  * @prefetch      jobs in a worker's hands at a time; default 1.  With more,
- *                the next is there when one is done: for small jobs.  A
- *                worker's death does not harm those it has not begun
+ *                the next is there when one is done, and replies are
+ *                written several at a time: for small jobs.  A worker's
+ *                death does not harm those it has not begun, but may take
+ *                the last replies to quick ones with it
  * @window        results of put that nobody got yet; default 131072; then
  *                put waits
  * @ordered       get gives results in the order of put

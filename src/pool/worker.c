@@ -52,6 +52,14 @@ list_del(struct mproc__worker *w)
 	w->room = NULL;
 }
 
+static void
+is_idle(struct mproc__worker *w)
+{
+	w->idle_since = mproc__now_ns();
+	mproc__pool_time(w->pool, w->idle_since +
+	    w->pool->opt.idle_ms * 1000000LL);
+}
+
 /* Put it into the list that it belongs to now; the local one has its own. */
 void
 mproc__worker_room(struct mproc__worker *w)
@@ -74,7 +82,7 @@ mproc__worker_room(struct mproc__worker *w)
 		return;
 	list_del(w);
 	if (to == &pool->idle && pool->opt.idle_ms > 0)
-		w->idle_since = mproc__now_ns();
+		is_idle(w);
 	if (to != NULL)
 		list_add(to, w, to == &pool->idle && !pool->opt.fifo);
 }
@@ -266,6 +274,7 @@ new_process(struct mproc_pool *pool, struct mproc__worker *w)
 	}
 	if (o.inbox_messages == 0)
 		o.inbox_messages = ITEMS_DEFAULT;
+	o.batch = o.batch || pool->opt.prefetch > 1;
 	o.mailbox_messages = o.mailbox_bytes = -1;	/* prefetch bounds it */
 	if (pool->log_level != MPROC_LEVEL_DEFAULT)
 		o.log_level = pool->log_level;
