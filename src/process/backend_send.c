@@ -22,7 +22,6 @@
 
 /* Queued messages are written again at every so manyth. */
 #define FLUSH_EVERY	64
-#define QUICK_NS	50000	/* a handler that is not worth a write */
 
 struct item {
 	const struct mproc_schema *schema;
@@ -33,8 +32,8 @@ struct item {
 
 /*
  * May it wait for others?  While there are more messages to handle, and they
- * are handled in no time: what took its time is not kept waiting for the
- * next, nor lost with it should that crash.
+ * are handled within a tick of the clock: what took its time is not kept
+ * waiting for the next, nor lost with it should that crash.
  */
 static bool
 may_wait(const struct mproc__core *core)
@@ -42,8 +41,8 @@ may_wait(const struct mproc__core *core)
 	return core->batch && core->in_handler &&
 	    mproc__channel_ready(core->data) &&
 	    mproc__channel_queued_bytes(core->data) < MPROC__BATCH_BYTES &&
-	    mproc__now_ns() - atomic_load_explicit(&core->page->since_ns,
-	    memory_order_relaxed) < QUICK_NS;
+	    mproc__tick_ns() == atomic_load_explicit(&core->page->since_ns,
+	    memory_order_relaxed);
 }
 
 static int

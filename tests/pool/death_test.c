@@ -132,7 +132,7 @@ tpw10_a_death_does_not_harm_what_waits_there(void **state)
 			    task_die, .sig = SIGKILL), 0);
 		else
 			assert_int_equal(mproc_pool_submit(pool, SOON, &f[i],
-			    task_nap, .ms = 2, .n = i), 0);
+			    task_nap, .ms = 20, .n = i), 0);
 	}
 	for (i = 0; i < 8; i++) {
 		assert_int_equal(task_result(f[i]), i == 2 ? -EPIPE : 0);
