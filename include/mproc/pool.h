@@ -167,6 +167,7 @@ struct mproc_worker {
  * @max_age_ms    after this time it is replaced; not in the middle of a job
  * @max_rss       above so many bytes of memory it is replaced
  * @retire        asked after each job: should this worker be replaced?
+ *                It must not call the pool (nor must a log sink)
  * @idle_ms       a worker above min_workers is stopped after idling so long
  * @no_respawn    dead workers are not replaced
  * @fail_open     while no worker can be had, jobs run in this process
@@ -277,8 +278,8 @@ int mproc_pool_submit_msg(struct mproc_pool *pool, int wait_ms,
 
 /*
  * mproc_pool_call - submit and wait: timeout_ms for all of it; a job that is
- * not done by then is given up (MPROC_CANCEL_ABANDON), or, with kill in the
- * job's own .timeout_ms, killed.  Returns as mproc_call(), and as submit.
+ * not done by then is given up (MPROC_CANCEL_ABANDON; a job's own .timeout_ms
+ * kills).  Returns as mproc_call(), and as submit.
  */
 #define mproc_pool_call(pool_, timeout_ms_, ret_reply_, message_, ...)	\
 	mproc__kwargs(message_, mproc_pool_call_typed((pool_),		\
