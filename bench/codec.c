@@ -99,7 +99,7 @@ encode(struct mproc__buf *buf, long n)
 static void
 decode(struct mproc__index *index, struct codec *self, long n)
 {
-	const struct mproc__route *route;
+	const struct mproc__route *route, *last = NULL;
 	struct mproc__envelope e;
 	struct mproc__poke poke;
 	struct codec_add args;
@@ -107,7 +107,7 @@ decode(struct mproc__index *index, struct codec *self, long n)
 
 	for (i = 0; i < n; i++) {
 		if (!mproc__envelope_head(bodies[from], sizes[from], &e) ||
-		    (route = mproc__index_route(index, e.command,
+		    (route = mproc__index_guess(index, &last, e.command,
 		    e.command_len)) == NULL ||
 		    !mproc__decode_body(route->schema, &e, &args, &poke) ||
 		    rows[route->row].entry(&self->base, &args, NULL) < 0)

@@ -85,8 +85,8 @@ decode(void)
 	struct mproc__poke poke;
 
 	if (!mproc__envelope_head(f->data, f->size, &env) ||
-	    (route = mproc__index_route(&cast->core->index, env.command,
-	    env.command_len)) == NULL ||
+	    (route = mproc__index_guess(&cast->core->index,
+	    &cast->core->last_route, env.command, env.command_len)) == NULL ||
 	    !mproc__decode_body(route->schema, &env, cast->core->scratch,
 	    &poke))
 		errx(1, "decode");
@@ -140,9 +140,11 @@ static void
 read_reply(void)
 {
 	const struct bench_total *total;
+	struct mproc__envelope env;
 	struct mproc_msg *msg;
 
-	if (mproc__msg_copy(reply.data, reply.size, NULL, 0, &msg) < 0 ||
+	if (mproc__envelope_read(reply.data, reply.size, &env) < 0 ||
+	    mproc__msg_of(&env, reply.size, NULL, 0, &msg) < 0 ||
 	    (total = mproc_args(msg, bench_total)) == NULL)
 		errx(1, "reply: %s", mproc__err_text());
 	bench_sum += total->total;

@@ -36,24 +36,6 @@ struct in {
 typedef uint64_t pair __attribute__((vector_size(16)));
 typedef uint8_t octets __attribute__((vector_size(16)));
 
-static inline uint64_t
-load8(const void *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint32_t
-load4(const void *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
 /* The first n (1 to 8) of 8 bytes. */
 static inline uint64_t
 first(uint64_t bytes, size_t n)
@@ -73,14 +55,13 @@ is_long_key(const struct in *in, const uint8_t *p, const struct mproc_field *f)
 	return in->end - p > (ptrdiff_t)n && memcmp(p, f, n) == 0;
 }
 
-/* Is the row's key at p, and at least one byte behind it? */
+/* Is the row's key, of n bytes, at p, and at least one byte behind it? */
 static inline bool
-is_key(const struct in *in, const uint8_t *p, const struct mproc_field *f)
+is_key(const struct in *in, const uint8_t *p, const struct mproc_field *f,
+    size_t n)
 {
-	size_t n = (f->head & 31U) + 1;
-
-	if (likely(n <= 8) && likely(in->end - p > 8))
-		return first(load8(p) ^ load8(f), n) == 0;
+	if (likely(n <= 8) && likely(p < in->end - 8))
+		return first(mproc__load8(p) ^ mproc__load8(f), n) == 0;
 	return is_long_key(in, p, f);
 }
 
@@ -96,12 +77,12 @@ widen(const struct in *in, const uint8_t *p, unsigned width, uint64_t *v)
 	uint64_t top = 0;
 
 	if (likely(in->end - p > 8)) {
-		top = be64toh(load8(p + 1));
+		top = be64toh(mproc__load8(p + 1));
 	} else {
 		if (in->end - p <= (ptrdiff_t)width)
 			return -1;
 		if (likely(p - in->start >= 7))
-			top = load8(p + 1 + width - 8);
+			top = mproc__load8(p + 1 + width - 8);
 		else
 			memcpy((uint8_t *)&top + 8 - width, p + 1, width);
 		top = be64toh(top) << shift;
@@ -137,35 +118,13 @@ read_uint64(const struct in *in, const uint8_t *p, uint64_t *ret)
 	int64_t v;
 
 	if (*p == 0xcf && in->end - p > 8) {
-		*ret = be64toh(load8(p + 1));
+		*ret = be64toh(mproc__load8(p + 1));
 		return p + 9;
 	}
 	if ((p = read_int64(in, p, &v)) == NULL || v < 0)
 		return NULL;
 	*ret = (uint64_t)v;
 	return p;
-}
-
-static inline bool
-has_nul_short(const uint8_t *p, size_t n)
-{
-	const uint64_t ones = UINT64_C(0x0101010101010101);
-	uint64_t a, b;
-	size_t i;
-
-	if (n >= 8) {
-		a = load8(p);
-		b = load8(p + n - 8);
-	} else if (n >= 4) {
-		a = load4(p) | (uint64_t)load4(p + n - 4) << 32;
-		b = a;
-	} else {
-		for (i = 0; i < n; i++)
-			if (p[i] == '\0')
-				return true;
-		return false;
-	}
-	return ((((a - ones) & ~a) | ((b - ones) & ~b)) & ones << 7) != 0;
 }
 
 static inline bool
@@ -176,7 +135,7 @@ has_nul(const uint8_t *p, size_t n)
 	size_t i;
 
 	if (n < 16)
-		return has_nul_short(p, n);
+		return mproc__has_nul_short(p, n);
 	if (unlikely(n > NUL_INLINE))
 		return memchr(p, '\0', n) != NULL;
 	for (i = 0; i + 16 < n; i += 16) {
@@ -216,7 +175,7 @@ read_blob(const struct in *in, const uint8_t *p, bool bytes, uint32_t *len)
 	if (left <= width)
 		return NULL;
 	*len = width == 2 ? (uint32_t)p[1] << 8 | p[2] :
-	    be32toh(load4(p + 1));
+	    be32toh(mproc__load4(p + 1));
 	return left - 1 - width >= *len ? p + 1 + width : NULL;
 }
 
@@ -283,7 +242,7 @@ read_value(const uint8_t *p, const uint8_t *end, void *at)
 	const uint8_t *next;
 
 	if ((next = mproc__token(p, end, &t)) == NULL ||
-	    t.type == MPROC_TYPE_EXT)
+	    t.type == MPROC_TYPE_EXT || t.type == MPROC_TYPE_NIL)
 		return NULL;
 	if (t.type == MPROC_TYPE_ARRAY || t.type == MPROC_TYPE_MAP) {
 		next = p;
@@ -311,7 +270,7 @@ read_rest(const struct in *in, const uint8_t *p, uint8_t type, void *at)
 	case MPROC_TYPE_DOUBLE:
 		if (*p != 0xcb || in->end - p < 9)
 			return NULL;
-		v = be64toh(load8(p + 1));
+		v = be64toh(mproc__load8(p + 1));
 		memcpy(at, &v, sizeof(v));
 		return p + 9;
 	case MPROC_TYPE_BYTES:
@@ -376,26 +335,28 @@ read_args(const struct in *in, const struct mproc_schema *s,
     const uint8_t *p, char *ret, struct mproc__poke *poke)
 {
 	const struct mproc_field *f = s->fields, *end = f + s->n_fields;
+	const uint8_t *value;
 	uint32_t n;
+	size_t key;
 
 	poke->n = 0;
 	if ((p = read_map(in, p, &n)) == NULL)
 		return NULL;
 	for (; f < end; f++) {
-		if (unlikely(!is_key(in, p, f))) {
+		key = (f->head & 31U) + 1;
+		if (unlikely(!is_key(in, p, f, key))) {
 			zero(f, ret);
 			continue;
 		}
 		n--;
-		p += (f->head & 31U) + 1;
-		if (unlikely(*p == 0xc0)) {
-			zero(f, ret);
-			p++;
+		value = p + key;
+		p = read_field(in, value, f->type, ret + f->offset, poke);
+		if (likely(p != NULL))
 			continue;
-		}
-		p = read_field(in, p, f->type, ret + f->offset, poke);
-		if (unlikely(p == NULL))
+		if (*value != 0xc0)
 			return NULL;
+		zero(f, ret);	/* nil */
+		p = value + 1;
 	}
 	return n == 0 ? p : NULL;
 }

@@ -39,16 +39,11 @@ head(struct walk *w, enum mproc_type type, const char *what,
 	return 0;
 }
 
-/* Names are short: a loop is done before memchr(3) has begun. */
-static bool
+static inline bool
 has_nul(const struct mproc__token *t)
 {
-	uint32_t i;
-
-	for (i = 0; i < t->len; i++)
-		if (t->payload[i] == '\0')
-			return true;
-	return false;
+	return t->len < 16 ? mproc__has_nul_short(t->payload, t->len) :
+	    memchr(t->payload, '\0', t->len) != NULL;
 }
 
 /* What stands before the arguments. */

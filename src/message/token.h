@@ -9,8 +9,10 @@
 #ifndef MPROC_MESSAGE_TOKEN_H
 #define MPROC_MESSAGE_TOKEN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <mproc/value.h>
 
@@ -42,7 +44,7 @@ struct mproc__token {
 const uint8_t *mproc__token_any(const uint8_t *p, const uint8_t *end,
     struct mproc__token *ret);
 
-/* Small integers and short text, which are most of what comes, in line. */
+/* What is in one byte, and short text: most of what comes, in line. */
 static inline const uint8_t *
 mproc__token(const uint8_t *p, const uint8_t *end, struct mproc__token *t)
 {
@@ -56,6 +58,11 @@ mproc__token(const uint8_t *p, const uint8_t *end, struct mproc__token *t)
 		t->v.i = (int8_t)head;
 		return p;
 	}
+	if (head < 0xa0) {
+		t->type = head < 0x90 ? MPROC_TYPE_MAP : MPROC_TYPE_ARRAY;
+		t->len = head & 15;
+		return p;
+	}
 	if ((head & 0xe0) == 0xa0 && (size_t)(end - p) >= (head & 31U)) {
 		t->type = MPROC_TYPE_STR;
 		t->len = head & 31;
@@ -63,6 +70,47 @@ mproc__token(const uint8_t *p, const uint8_t *end, struct mproc__token *t)
 		return p + t->len;
 	}
 	return mproc__token_any(p - 1, end, t);
+}
+
+static inline uint64_t
+mproc__load8(const void *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint32_t
+mproc__load4(const void *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/* Is there a NUL in less than 16 bytes?  Done before memchr(3) has begun. */
+static inline bool
+mproc__has_nul_short(const uint8_t *p, size_t n)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t a, b;
+	size_t i;
+
+	if (n >= 8) {
+		a = mproc__load8(p);
+		b = mproc__load8(p + n - 8);
+	} else if (n >= 4) {
+		a = mproc__load4(p) | (uint64_t)mproc__load4(p + n - 4) << 32;
+		b = a;
+	} else {
+		for (i = 0; i < n; i++)
+			if (p[i] == '\0')
+				return true;
+		return false;
+	}
+	return ((((a - ones) & ~a) | ((b - ones) & ~b)) & ones << 7) != 0;
 }
 
 /*

@@ -199,8 +199,7 @@ on_answer(void *arg, const struct mproc__frame *frame,
 		words = "descriptors of the reply were lost";
 	} else if (job->f != NULL || job->sink != NULL ||
 	    job->handler != NULL || n_fds > 0) {
-		code = mproc__msg_copy(frame->data, frame->size, fds, n_fds,
-		    &reply);
+		code = mproc__msg_of(env, frame->size, fds, n_fds, &reply);
 		taken = code == 0 ? n_fds : 0;
 	}
 	free_room(w, job);

@@ -108,6 +108,7 @@ struct mproc__core {
 	char		 fail_text[256]; /* hook or callback was called */
 
 	/* messages */
+	const struct mproc__route *last_route;	/* of the message before */
 	void		*scratch;	/* decoded arguments */
 	struct mproc_request *request;	/* the next or current one */
 	struct mproc_request *spare;	/* when that one is deferred */

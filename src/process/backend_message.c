@@ -238,8 +238,8 @@ dispatch_usual(struct mproc__core *core, struct mproc__frame *frame)
 	struct mproc__poke poke;
 
 	if (!mproc__envelope_head(frame->data, frame->size, &env) ||
-	    (route = mproc__index_route(&core->index, env.command,
-	    env.command_len)) == NULL ||
+	    (route = mproc__index_guess(&core->index, &core->last_route,
+	    env.command, env.command_len)) == NULL ||
 	    !mproc__decode_body(route->schema, &env, core->scratch, &poke))
 		return false;
 	core->received++;

@@ -28,35 +28,6 @@ hash_bytes(uint64_t h, const char *s, size_t n)
 
 #define HASH_START	0xcbf29ce484222325u
 
-static inline uint64_t
-load(const char *p, size_t n)
-{
-	uint64_t v = 0;
-
-	memcpy(&v, p, n);
-	return v;
-}
-
-/*
- * The first and the last 8 bytes of a command: all of it up to 16, and
- * enough to tell most of those apart that are longer.
- */
-static inline void
-ends(const char *s, size_t n, uint64_t *first, uint64_t *last)
-{
-	if (n >= 8) {
-		*first = load(s, 8);
-		*last = load(s + n - 8, 8);
-	} else if (n >= 4) {
-		*first = load(s, 4);
-		*last = load(s + n - 4, 4);
-	} else {
-		*first = n > 0 ? (uint8_t)s[0] | (uint64_t)(uint8_t)s[n / 2]
-		    << 8 : 0;
-		*last = n > 0 ? (uint8_t)s[n - 1] : 0;
-	}
-}
-
 /*
  * Of both ends; what is between them, too, where there is something.  The
  * upper bits are the good ones.  All that is done with the message waits for
@@ -70,7 +41,7 @@ mix(const char *s, size_t n, uint64_t first, uint64_t last)
 	size_t i;
 
 	for (i = 8; i + 8 < n; i += 8)
-		h = ((h ^ h >> 32) ^ load(s + i, 8)) * k;
+		h = ((h ^ h >> 32) ^ mproc__load(s + i, 8)) * k;
 	return (h ^ h >> 32) * k;
 }
 
@@ -82,12 +53,13 @@ add_row(struct mproc__index *ix, size_t row)
 	size_t len = strlen(h->command);
 	uint32_t at;
 
-	ends(h->command, len, &first, &last);
+	mproc__command_ends(h->command, len, &first, &last);
 	at = (uint32_t)(mix(h->command, len, first, last) >> ix->shift);
 	while (ix->slot[at & ix->mask].len != 0)
 		at++;
 	ix->slot[at & ix->mask] = (struct mproc__route){
-		.first = first, .last = last, .schema = h->schema,
+		.first = first, .last = last, .command = h->command,
+		.schema = h->schema,
 		.len = (uint16_t)len, .row = (uint16_t)row,
 	};
 	at = (uint32_t)(hash >> 32);
@@ -137,14 +109,13 @@ mproc__index_route(const struct mproc__index *ix, const char *command,
 	uint64_t first, last;
 	uint32_t at;
 
-	ends(command, len, &first, &last);
+	mproc__command_ends(command, len, &first, &last);
 	at = (uint32_t)(mix(command, len, first, last) >> ix->shift);
 	for (;; at++) {
 		slot = &ix->slot[at & ix->mask];
 		if (slot->first == first && slot->last == last &&
 		    slot->len == len && len != 0 && (len <= 16 ||
-		    memcmp(ix->class->handlers[slot->row].command, command,
-		    len) == 0))
+		    memcmp(slot->command, command, len) == 0))
 			return slot;
 		if (slot->len == 0)
 			return NULL;
