@@ -28,7 +28,14 @@ mproc__pool_enter(struct mproc_pool *pool)
 void
 mproc__pool_leave(struct mproc_pool *pool)
 {
+	struct mproc__worker *w;
+
 	mproc__pool_callbacks(pool);
+	/* who sleeps on a descriptor hears of what is not written yet */
+	if (pool->outer >= 0 || pool->n_futures_fd > 0)
+		for (w = pool->dirty; w != NULL; w = w->dirty_next)
+			mproc__interest(w->p);
+	mproc__pool_flag(pool);
 	pthread_mutex_unlock(&pool->lock);
 	mproc__future_call();
 }

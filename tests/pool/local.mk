@@ -4,7 +4,8 @@ TASK_LDADD = tests/pool/libtask.la $(TEST_LDADD)
 
 check_PROGRAMS += tests/pool/pool_test tests/pool/death_test \
 	tests/pool/flow_test tests/pool/worker_test \
-	tests/pool/function_test tests/pool/storm_test
+	tests/pool/function_test tests/pool/storm_test \
+	tests/pool/thread_test
 tests_pool_pool_test_SOURCES = %D%/pool_test.c
 tests_pool_pool_test_LDADD = $(TASK_LDADD)
 tests_pool_death_test_SOURCES = %D%/death_test.c
@@ -13,6 +14,8 @@ tests_pool_function_test_SOURCES = %D%/function_test.c
 tests_pool_function_test_LDADD = $(TASK_LDADD)
 tests_pool_storm_test_SOURCES = %D%/storm_test.c
 tests_pool_storm_test_LDADD = $(TASK_LDADD)
+tests_pool_thread_test_SOURCES = %D%/thread_test.c
+tests_pool_thread_test_LDADD = $(TASK_LDADD)
 tests_pool_flow_test_SOURCES = %D%/flow_test.c
 tests_pool_flow_test_LDADD = $(TASK_LDADD)
 tests_pool_worker_test_SOURCES = %D%/worker_test.c
