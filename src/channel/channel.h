@@ -39,6 +39,7 @@ struct mproc__frame {
 	size_t	 size;
 	int	*fds;		/* what came with it, moved by _take_fds */
 	int	 n_fds;		/* fewer than were sent if some were lost */
+	bool	 is_shared;	/* in the ring itself: not to be written to */
 };
 
 struct mproc__channel_options {
@@ -175,6 +176,16 @@ bool	mproc__channel_pending(const struct mproc__channel *);
 int	mproc__channel_pull(struct mproc__channel *);
 /* Empty the socket, without reading frames: for a writer that waits. */
 int	mproc__channel_hear(struct mproc__channel *);
+/*
+ * May a frame of so many bytes be built in the ring now?  If not, the
+ * doorbell tells when it may, should it fit into half of the ring.
+ */
+bool	mproc__channel_has_room(struct mproc__channel *, size_t size);
+/*
+ * The peer is trusted not to change what it has sent: a large frame without
+ * descriptors is then lent where it is in the ring, if it is whole there.
+ */
+void	mproc__channel_trust(struct mproc__channel *);
 /*
  * Wait a moment for bytes, awake, where that has been worth it: true, there
  * are some.  At most max_ns (0: never), not on one processor with the peer;

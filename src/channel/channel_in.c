@@ -20,11 +20,15 @@
 
 /* The borrower of a frame may have written a NUL after it. */
 static void
-restore(struct mproc__in *in)
+restore(struct mproc__channel *ch)
 {
+	struct mproc__in *in = &ch->in;
+
 	if (in->lent)
 		in->data[in->pos] = in->saved;
 	in->lent = false;
+	if (ch->borrowed > 0)
+		mproc__ring_give_back(ch);
 }
 
 /*
@@ -190,7 +194,7 @@ fill(struct mproc__channel *ch)
 	size_t total = 0;
 	int n;
 
-	restore(in);
+	restore(ch);
 	do {
 		if (in->error < 0)
 			return in->error;
@@ -238,6 +242,26 @@ lend(struct mproc__in *in, uint32_t size, struct mproc__frame *ret)
 	in->lent = true;
 	ret->n_fds = 0;
 	ret->fds = NULL;
+	ret->is_shared = false;
+}
+
+/* Nothing is buffered, and a large frame is whole in a trusted ring. */
+static bool
+next_shared(struct mproc__channel *ch, struct mproc__frame *ret)
+{
+	struct mproc__in *in = &ch->in;
+	const uint8_t *at;
+	uint32_t size;
+
+	if (ch->ring == NULL || in->pos != in->len || in->error < 0 ||
+	    (size = mproc__ring_see_frame(ch, &at)) == 0)
+		return false;
+	ch->borrowed = MPROC__FRAME_HEAD + (size_t)size;
+	*ret = (struct mproc__frame){
+		.data = (uint8_t *)(uintptr_t)at, .size = size,
+		.is_shared = true
+	};
+	return true;
 }
 
 /*
@@ -271,10 +295,11 @@ mproc__channel_next(struct mproc__channel *ch, struct mproc__frame *ret)
 	uint32_t size = 0;
 	int r;
 
-	restore(in);
+	restore(ch);
 	if (in->fds.n > 0)
 		mproc__in_fds_close(in, mproc__in_fds_before(in, in->taken));
-	else if (next_alone(ch, ret))
+	else if (next_alone(ch, ret) ||
+	    (ch->trusts && next_shared(ch, ret)))
 		return 1;
 	if ((r = look(ch, &lacks, &size)) < 0)
 		return broken(in, r);

@@ -318,6 +318,45 @@ mproc__ring_take_frame(struct mproc__channel *ch, uint8_t *to)
 	return n;
 }
 
+uint32_t
+mproc__ring_see_frame(struct mproc__channel *ch, const uint8_t **ret_at)
+{
+	struct mproc__ring *ring = ch->ring;
+	const uint8_t *at;
+	size_t n = mproc__ring_bytes(ring, &at);
+	uint32_t size;
+
+	if (n < MPROC__SHARED_MIN || n == SIZE_MAX ||
+	    atomic_load_explicit(&ring->peer->fds, memory_order_relaxed) !=
+	    ring->fds_seen)
+		return 0;
+	size = (uint32_t)at[0] | (uint32_t)at[1] << 8 |
+	    (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+	if (size < MPROC__SHARED_MIN || size > ch->max_frame ||
+	    size > n - MPROC__FRAME_HEAD)
+		return 0;
+	*ret_at = at + MPROC__FRAME_HEAD;
+	return size;
+}
+
+void
+mproc__ring_give_back(struct mproc__channel *ch)
+{
+	size_t n = ch->borrowed;
+
+	ch->borrowed = 0;
+	ch->listening = false;
+	ch->in.taken += n;
+	if (mproc__ring_consume(ch->ring, n))
+		(void)mproc__ring_bell(ch);
+}
+
+void
+mproc__channel_trust(struct mproc__channel *ch)
+{
+	ch->trusts = true;
+}
+
 ssize_t
 mproc__ring_read(struct mproc__channel *ch, void *data, size_t size)
 {
@@ -406,6 +445,24 @@ bool
 mproc__channel_is_ring(const struct mproc__channel *ch)
 {
 	return ch->ring != NULL;
+}
+
+bool
+mproc__channel_has_room(struct mproc__channel *ch, size_t size)
+{
+	uint8_t *at;
+	size_t n;
+
+	if (ch->ring == NULL || ch->out.bytes > 0)
+		return false;
+	do {
+		n = mproc__ring_room(ch->ring, SIZE_MAX, &at);
+		if (n == SIZE_MAX)
+			return false;
+		if (n >= size + MPROC__FRAME_HEAD)
+			return true;
+	} while (mproc__ring_call_writer(ch->ring));
+	return false;
 }
 
 int

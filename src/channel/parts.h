@@ -98,6 +98,8 @@ struct mproc__channel {
 
 	/* shared memory (channel_ring.c), or NULL */
 	struct mproc__ring *ring;
+	bool	 trusts;		/* frames may be lent in the ring ... */
+	size_t	 borrowed;		/* ... and so many bytes of it are */
 	bool	 listening;		/* our call stands, nothing read since */
 	bool	 bell_due;		/* the kernel had no room to ring it */
 	bool	 hung_up;		/* the socket ended; bytes may be left */
@@ -137,6 +139,15 @@ ssize_t	mproc__ring_read(struct mproc__channel *, void *, size_t size);
  */
 size_t	mproc__ring_take_frame(struct mproc__channel *, uint8_t *to);
 #define MPROC__ALONE_MAX	((size_t)8 << 10)
+/*
+ * The size of the whole large frame that a ring has next, without
+ * descriptors, and where; 0: it has none.
+ */
+uint32_t mproc__ring_see_frame(struct mproc__channel *,
+	    const uint8_t **ret_at);
+#define MPROC__SHARED_MIN	((size_t)16 << 10)
+/* Give back what was lent of the ring. */
+void	mproc__ring_give_back(struct mproc__channel *);
 /* Ring: 0 or -EPIPE. */
 int	mproc__ring_bell(struct mproc__channel *);
 /* n bytes that were written into the ring's room are a frame: 0, -errno. */

@@ -398,8 +398,9 @@ mproc__decode_fast(const struct mproc_schema *s, uint8_t *args, size_t size,
 	return true;
 }
 
-bool
-mproc__decode_body(const struct mproc_schema *s, struct mproc__envelope *env,
+/* All of mproc__decode_body() but the ends of texts. */
+static inline bool
+read_body(const struct mproc_schema *s, struct mproc__envelope *env,
     void *ret, struct mproc__poke *poke)
 {
 	struct in in = {
@@ -415,9 +416,69 @@ mproc__decode_body(const struct mproc_schema *s, struct mproc__envelope *env,
 	if (env->has_meta &&
 	    unlikely((p = read_meta(&in, p, &env->meta)) == NULL))
 		return false;
-	if (unlikely(p != in.end))
+	return likely(p == in.end);
+}
+
+bool
+mproc__decode_body(const struct mproc_schema *s, struct mproc__envelope *env,
+    void *ret, struct mproc__poke *poke)
+{
+	if (!read_body(s, env, ret, poke))
 		return false;
 	terminate(poke);
+	return true;
+}
+
+/* How long the text is: to the first end behind it that was noted. */
+static size_t
+text_size(const char *text, const struct mproc__poke *poke)
+{
+	uintptr_t from = (uintptr_t)text, at, size = 0;
+	bool found = false;
+	uint32_t i;
+
+	for (i = 0; i < poke->n; i++) {
+		at = (uintptr_t)poke->poke[i].at;
+		if (at >= from && (!found || at - from < size)) {
+			size = at - from;
+			found = true;
+		}
+	}
+	return size;
+}
+
+bool
+mproc__decode_apart(const struct mproc_schema *s, struct mproc__envelope *env,
+    void *ret, struct mproc__buf *side)
+{
+	struct mproc__poke poke;
+	const char **text;
+	size_t need = 0, at;
+	uint32_t i;
+
+	if (!read_body(s, env, ret, &poke))
+		return false;
+	for (i = 0; i < s->n_fields; i++) {
+		text = (const char **)(void *)((char *)ret +
+		    s->fields[i].offset);
+		if (s->fields[i].type == MPROC_TYPE_STR && *text != NULL)
+			need += text_size(*text, &poke) + 1;
+	}
+	side->len = 0;
+	if (need > 0 && mproc__buf_reserve(side, need) == NULL) {
+		side->failed = false;
+		return false;
+	}
+	for (i = 0; i < s->n_fields; i++) {
+		text = (const char **)(void *)((char *)ret +
+		    s->fields[i].offset);
+		if (s->fields[i].type != MPROC_TYPE_STR || *text == NULL)
+			continue;
+		at = side->len;
+		mproc__buf_append(side, *text, text_size(*text, &poke));
+		mproc__buf_append(side, "", 1);
+		*text = (const char *)side->data + at;
+	}
 	return true;
 }
 

@@ -137,6 +137,14 @@ bool	mproc__decode_body(const struct mproc_schema *,
 	    struct mproc__envelope *, void *ret, struct mproc__poke *poke);
 
 /*
+ * As mproc__decode_body(), of a body that must not be written to: texts are
+ * copied to `side`, which is the caller's to keep and free; bytes stay where
+ * they are.  Also false without memory.
+ */
+bool	mproc__decode_apart(const struct mproc_schema *,
+	    struct mproc__envelope *, void *ret, struct mproc__buf *side);
+
+/*
  * A message object of a received body, whose bytes are copied (not poked:
  * mproc__poke_undo() first).  fds are moved on success; there must be as many
  * as the body names.  0, -ENOMEM, or the codes of mproc__envelope_read(), or

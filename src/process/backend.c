@@ -170,6 +170,7 @@ on_go(struct mproc__core *core, struct mproc__frame *frame)
 		r = keep_args(core, &go);
 		if (r >= 0 && go.ring)
 			r = mproc__channel_join(core->data);
+		mproc__channel_trust(core->data);	/* it made us */
 	}
 	while (n > 0)
 		mproc__close(fds[--n]);
@@ -347,6 +348,7 @@ tear_down(struct mproc__core *core)
 	free(core->args);
 	free(core->args_struct);
 	free(core->scratch);
+	mproc__buf_done(&core->side);
 	free(core->request);
 	free(core->spare);
 	free(core->object);

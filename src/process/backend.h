@@ -110,6 +110,7 @@ struct mproc__core {
 	/* messages */
 	const struct mproc__route *last_route;	/* of the message before */
 	void		*scratch;	/* decoded arguments */
+	struct mproc__buf side;		/* texts of frames in the ring */
 	struct mproc_request *request;	/* the next or current one */
 	struct mproc_request *spare;	/* when that one is deferred */
 	struct mproc_request *deferred;

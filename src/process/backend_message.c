@@ -239,8 +239,12 @@ dispatch_usual(struct mproc__core *core, struct mproc__frame *frame)
 
 	if (!mproc__envelope_head(frame->data, frame->size, &env) ||
 	    (route = mproc__index_guess(&core->index, &core->last_route,
-	    env.command, env.command_len)) == NULL ||
-	    !mproc__decode_body(route->schema, &env, core->scratch, &poke))
+	    env.command, env.command_len)) == NULL)
+		return false;
+	poke.n = 0;
+	if (frame->is_shared ? !mproc__decode_apart(route->schema, &env,
+	    core->scratch, &core->side) : !mproc__decode_body(route->schema,
+	    &env, core->scratch, &poke))
 		return false;
 	core->received++;
 	begin(core, req, &env, frame, route->row);
@@ -266,6 +270,21 @@ dispatch_row(struct mproc__core *core, struct mproc_request *req, int row,
 		run_handler(core, req, row, &poke, fds, n_fds);
 }
 
+/* An unusual one in the ring is copied, to be written to. */
+static int
+dispatch_copy(struct mproc__core *core, const struct mproc__frame *frame)
+{
+	struct mproc__frame copy = { .size = frame->size };
+	int r;
+
+	if ((copy.data = malloc(frame->size + 1)) == NULL)
+		return -ENOMEM;
+	memcpy(copy.data, frame->data, frame->size);
+	r = mproc__dispatch(core, &copy);
+	free(copy.data);
+	return r;
+}
+
 int
 mproc__dispatch(struct mproc__core *core, struct mproc__frame *frame)
 {
@@ -275,6 +294,8 @@ mproc__dispatch(struct mproc__core *core, struct mproc__frame *frame)
 
 	if (dispatch_usual(core, frame))
 		return 0;
+	if (frame->is_shared)
+		return dispatch_copy(core, frame);
 	if ((r = mproc__envelope_read(frame->data, frame->size, &env)) < 0)
 		return r;
 	if (env.kind != MPROC__CAST && env.kind != MPROC__CALL)

@@ -7,6 +7,36 @@
  */
 #include "process/process.h"
 
+#define PATIENCE_NS	1000000
+#define HEAD_GUESS	4096	/* what stands around the payload */
+
+/* Enough for what is to be reserved, or a whole ring is not? */
+static bool
+has_ring_room(struct mproc *p, void *arg)
+{
+	size_t size = *(size_t *)arg;
+
+	return p->data == NULL || !mproc__channel_is_ring(p->data) ||
+	    size > (size_t)p->opt.ring_bytes / 2 - HEAD_GUESS ||
+	    mproc__channel_has_room(p->data, size);
+}
+
+/* So many bytes of it are not there yet. */
+static size_t
+reserved_size(const struct mproc_schema *s, const void *args)
+{
+	const struct mproc_bytes *b;
+	size_t size = HEAD_GUESS;
+	uint32_t i;
+
+	for (i = 0; i < s->n_fields; i++) {
+		b = (const void *)((const char *)args + s->fields[i].offset);
+		if (s->fields[i].type == MPROC_TYPE_BYTES)
+			size += b->size;
+	}
+	return size;
+}
+
 /* Admitted: the message is opened, and stays so. */
 static int
 open_reserved(struct mproc *p, const struct mproc_schema *schema,
@@ -37,13 +67,21 @@ int
 mproc_reserve_typed(struct mproc *p, void **ret_at,
     const struct mproc_schema *schema, const void *args)
 {
+	size_t size;
 	int r;
 
 	if (ret_at == NULL)
 		return mproc__err(-EINVAL, "no place for the room");
 	if ((r = mproc__enter(p)) < 0)
 		return r;
+	size = reserved_size(schema, args);
 	r = mproc__admit(p, schema, args);
+	/* memory of our own costs more than a moment until there is room */
+	if (r == 0 && !has_ring_room(p, &size)) {
+		(void)mproc__wait(p, has_ring_room, &size,
+		    mproc__now_ns() + PATIENCE_NS);
+		r = mproc__admit(p, schema, args);
+	}
 	if (r > 0)
 		r = mproc__err(-EAGAIN, "the mailbox of %s is full: dropped",
 		    p->name);

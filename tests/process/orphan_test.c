@@ -175,7 +175,7 @@ nobody_survives_the_program(void **state)
 	assert_int_equal(kill(victim, SIGKILL), 0);
 	assert_int_equal(waitpid(victim, &status, 0), victim);
 	for (i = 0; i < n; i++) {
-		if (fix_gone(pids[i], i == 0 ? 1400 * fix_slow() : 500))
+		if (fix_gone(pids[i], SOON))
 			continue;
 		(void)kill(pids[i], SIGKILL);
 		survivors++;
