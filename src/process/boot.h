@@ -111,6 +111,8 @@ struct mproc__birth {
 	pid_t		 parent;	/* that it should have */
 	bool		 sigint_default;
 	bool		 was_threaded;	/* forked while others ran */
+	bool		 is_clean;	/* of the helper: no signal is handled
+					 * there, and no syslog is open */
 };
 _Noreturn void mproc__child_run(const struct mproc__birth *);
 /* The end of a backend process: flush, dump, leave. */

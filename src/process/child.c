@@ -141,13 +141,14 @@ mproc__child_run(const struct mproc__birth *b)
 	struct mproc__boot boot = { .class = b->class };
 
 	(void)setpgid(0, 0);
-	mproc__default_signals();
+	if (!b->is_clean)
+		mproc__default_signals();
 	if (!b->sigint_default)
 		ignore_sigint();
 	mproc__forget_output(stdout);
 	mproc__forget_output(stderr);
 	/* syslog's lock is not among those that fork(3) renews. */
-	if (!b->was_threaded)
+	if (!b->was_threaded && !b->is_clean)
 		closelog();
 	check_leaks = !b->was_threaded;
 	take_capture(b->capture);

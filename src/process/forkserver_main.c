@@ -12,9 +12,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "process/boot.h"
+#include "process/class.h"
 #include "system/fdpass.h"
 
 #define RETRY_MS	10
@@ -29,7 +31,7 @@ struct server {
  * program, are for the frontend: it may need us to end in order.
  */
 static void
-ignore_signals(void)
+dispose(void (*how)(int))
 {
 	static const int sigs[] = {
 		SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM
@@ -37,10 +39,16 @@ ignore_signals(void)
 	struct sigaction sa = { .sa_flags = 0 };
 	size_t i;
 
-	mproc__default_signals();
-	sa.sa_handler = SIG_IGN;
+	sa.sa_handler = how;
 	for (i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++)
 		(void)sigaction(sigs[i], &sa, NULL);
+}
+
+static void
+ignore_signals(void)
+{
+	mproc__default_signals();
+	dispose(SIG_IGN);
 	/* only now: what came meanwhile, in the program's group, is dropped */
 	mproc__unblock_signals();
 }
@@ -71,6 +79,7 @@ set_up(struct server *s)
 	ignore_signals();
 	mproc__forget_output(stdout);
 	mproc__forget_output(stderr);
+	closelog();
 	(void)mproc__close_all_but(keep, 4);
 	drop_stdio();
 	if (mproc__pidfd_open(s->parent, &s->parent_pidfd) < 0)
@@ -84,10 +93,11 @@ be_backend(struct server *s, struct mproc__order *o,
 {
 	struct mproc__birth b = {
 		.class = class, .name = o->name, .keep = o->keep,
-		.n_keep = o->n_keep, .parent = s->parent,
+		.n_keep = o->n_keep, .parent = s->parent, .is_clean = true,
 		.sigint_default = (o->flags & MPROC__ORDER_SIGINT) != 0
 	};
 
+	dispose(SIG_DFL);
 	/* Out of the way: their numbers may be wanted. */
 	mproc__close(s->sock);
 	mproc__close(s->parent_pidfd);
@@ -95,6 +105,28 @@ be_backend(struct server *s, struct mproc__order *o,
 		_exit(1);
 	memcpy(b.fd, o->fd, sizeof(b.fd));
 	mproc__child_run(&b);
+}
+
+/*
+ * Mostly the same again; and what is loaded here never changes.  The hash
+ * stays with the class, so that no backend has to find it out.
+ */
+static int
+find_class(const struct mproc__place *place,
+    const struct mproc_class **ret_class)
+{
+	static const struct mproc_class *class;
+	static struct mproc__place last;
+	int r;
+
+	if (class == NULL || memcmp(place, &last, sizeof(last)) != 0) {
+		if ((r = mproc__place_find(place, &class)) < 0)
+			return r;
+		last = *place;
+		(void)mproc__class_hash(class);
+	}
+	*ret_class = class;
+	return 0;
 }
 
 /* The backend's pid, or -errno. */
@@ -111,7 +143,7 @@ obey(struct server *s, struct mproc__order *o, int *fds, int n,
 		return -EPERM;
 	if (mproc__now_ns() >= o->deadline_ns)
 		return -ETIMEDOUT;
-	if ((r = mproc__place_find(&o->place, &class)) < 0)
+	if ((r = find_class(&o->place, &class)) < 0)
 		return r;
 	mproc__block_signals(&old);
 	pid = mproc__clone(true, ret_pidfd);
