@@ -84,6 +84,7 @@ struct mproc {
 	char		 start_text[256];
 	bool		 ready;
 	bool		 stop_sent;
+	bool		 exit_awaited;	/* once, as its ends are closed */
 	bool		 no_go;
 	int64_t		 started_ns;
 	int64_t		 start_deadline;

@@ -18,6 +18,17 @@
  */
 #define DRAIN_ROUNDS	4096
 
+/* Is there anything?  Without a system call where all have ended. */
+static bool
+look(struct pollfd *fds, nfds_t n)
+{
+	nfds_t i;
+
+	for (i = 0; i < n && fds[i].fd < 0; i++)
+		;
+	return i < n && poll(fds, n, 0) > 0;
+}
+
 static void
 drain(struct mproc *p)
 {
@@ -33,7 +44,7 @@ drain(struct mproc *p)
 		    mproc__channel_fd(p->data), POLLIN, 0 };
 		fds[3] = (struct pollfd){ p->capture[0], POLLIN, 0 };
 		fds[4] = (struct pollfd){ p->capture[1], POLLIN, 0 };
-		if (poll(fds, 5, 0) <= 0 && (p->data_eof ||
+		if (!look(fds, 5) && (p->data_eof ||
 		    !mproc__channel_pending(p->data)))
 			return;
 		if (fds[0].revents)

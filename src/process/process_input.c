@@ -328,8 +328,9 @@ log_end(struct mproc *p)
 	mproc__futures_unwatch(p, p->log_fd);
 }
 
-void
-mproc__read_log(struct mproc *p)
+/* Not of its caller's frame: its end is all that a short life reads there. */
+static __attribute__((noinline)) void
+read_records(struct mproc *p)
 {
 	uint8_t buf[MPROC__LOG_RECORD_MAX];
 	ssize_t n;
@@ -344,6 +345,19 @@ mproc__read_log(struct mproc *p)
 		else if (errno == EAGAIN)
 			return;
 	}
+}
+
+void
+mproc__read_log(struct mproc *p)
+{
+	uint8_t byte;
+
+	if (p->log_eof || p->log_fd < 0)
+		return;
+	if (recv(p->log_fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0)
+		log_end(p);
+	else
+		read_records(p);
 }
 
 /* A captured line becomes a record of CLASS.NAME.stdout or .stderr. */

@@ -28,6 +28,7 @@ enum slot {
 #define EOF_NS		(1000 * 1000000LL)	/* closed, but not dead */
 #define KILLED		(MPROC__NEVER - 1)	/* eof_deadline: it was used */
 #define KICK		1	/* armed_ns: the timer is a kick */
+#define EXIT_MS		2	/* of a process that closes its ends */
 #define QUICK_ROUNDS	256	/* in a row, before a look at all */
 
 static bool
@@ -367,7 +368,7 @@ work_on(struct mproc *p, const struct pollfd fds[SLOTS])
 	take_input(p, fds);
 	if (paced(p) || ring_waits(p))
 		write_out(p);
-	if ((fds[SLOT_PIDFD].revents || p->log_eof) && is_dead(p))
+	if (fds[SLOT_PIDFD].revents || (p->log_eof && is_dead(p)))
 		mproc__on_death(p);
 	if (p->futures.first != NULL)
 		(void)mproc__futures_expire(p);
@@ -456,6 +457,29 @@ listen_on(struct mproc *p)
 	}
 }
 
+/*
+ * It was asked to stop, and one of its ends is closed: so will be the others,
+ * one after the other, and then it is dead.  Waiting for that alone saves a
+ * wake-up for each; what it sent is taken in at its death.  Once, and not
+ * for long: it may have closed one end only.
+ */
+static void
+await_exit(struct mproc *p, struct pollfd fds[SLOTS], int *timeout)
+{
+	int i;
+
+	if (p->exit_awaited || p->status != MPROC_STATUS_STOPPING ||
+	    p->child.pidfd < 0 ||
+	    !(p->data_eof || p->control_eof || p->log_eof))
+		return;
+	p->exit_awaited = true;
+	for (i = 0; i < SLOTS; i++)
+		if (i != SLOT_PIDFD && i != SLOT_TIMER)
+			fds[i].fd = -1;
+	if (*timeout < 0 || *timeout > EXIT_MS)
+		*timeout = EXIT_MS;
+}
+
 /* The leader's round: sleeps in poll with the lock released. */
 static void
 lead(struct mproc *p, bool (*ready)(struct mproc *, void *), void *arg,
@@ -482,6 +506,7 @@ lead(struct mproc *p, bool (*ready)(struct mproc *, void *), void *arg,
 	    output_events(p->control, p->control_eof);
 	timeout = mproc__remaining_ms(mproc__min_deadline(deadline,
 	    next_deadline(p)));
+	await_exit(p, fds, &timeout);
 	pthread_mutex_unlock(&p->lock);
 	(void)poll(fds, SLOTS, timeout);
 	pthread_mutex_lock(&p->lock);

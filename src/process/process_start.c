@@ -254,7 +254,7 @@ static void
 begin(struct mproc *p)
 {
 	p->status = MPROC_STATUS_STARTING;
-	p->ready = p->stop_sent = false;
+	p->ready = p->stop_sent = p->exit_awaited = false;
 	p->start_code = 0;
 	p->start_text[0] = p->fault[0] = p->last_log[0] = '\0';
 	p->death_text[0] = '\0';
