@@ -14,6 +14,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,7 @@ struct mproc_options options = { .block_ms = SOON };
 
 static struct { struct mproc *p; struct mproc_future *f; } end[PEER_MAX];
 static int n_ends, polling;
+static bool in_place;			/* payloads by mproc_reserve() */
 
 static int
 c__put(struct work *self, const struct work_put *args,
@@ -152,8 +154,7 @@ ask_one(struct mproc *p, struct peer_answer *ret)
 static int
 init(int argc, char **argv, const char *variant)
 {
-	if (strstr(variant, "place") != NULL)
-		return -EOPNOTSUPP;	/* not in this version */
+	in_place = strstr(variant, "place") != NULL;
 	options.batch = strstr(variant, "batch") != NULL;
 	options.channel = strstr(variant, "socket") != NULL ? MPROC_SOCKET :
 	    strstr(variant, "ring") != NULL ? MPROC_RING :
@@ -184,10 +185,18 @@ open_all(int n, size_t size)
 static int
 send_one(int i, const void *data, size_t size)
 {
+	const unsigned char *first = data;
 	struct mproc *p = end[i].p;
+	void *at;
 	int r = 0;
 
-	if (*(const unsigned char *)data == PEER_TAKE)
+	if (*first == PEER_TAKE && in_place) {
+		r = mproc_reserve(p, &at, work_put, .data = MPROC_ROOM(size));
+		if (r == 0) {
+			memset(at, *first, size);	/* it is built here */
+			r = mproc_commit(p);
+		}
+	} else if (*first == PEER_TAKE)
 		r = mproc_send(p, work_put, .data = { data, size });
 	else if (polling)
 		r = mproc_send(p, work_bounce, .data = { data, size });
