@@ -1,5 +1,6 @@
-# What happens when everything goes wrong.  More of each:
-# MPROC_CHAOS_KILLS, _ORPHANS, _INTERRUPTS, _SECONDS, _SEED, see the files.
+# What happens when everything goes wrong.  More of each: MPROC_CHAOS_KILLS,
+# _ORPHANS, _INTERRUPTS, _SECONDS, _SEED; in tests/process _STARTS, _LOGS,
+# _CALLS; see the files.
 check_LTLIBRARIES += tests/chaos/libvictim.la
 tests_chaos_libvictim_la_SOURCES = %D%/victim.c %D%/victim.h
 CHAOS_LDADD = tests/chaos/libvictim.la $(TEST_LDADD)

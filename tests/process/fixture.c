@@ -234,6 +234,16 @@ fix_slow(void)
 #endif
 }
 
+long
+fix_count(const char *name, long n)
+{
+	const char *wanted = getenv(name);
+
+	if (wanted != NULL && *wanted != '\0')
+		return strtol(wanted, NULL, 0);
+	return n / fix_slow() > 0 ? n / fix_slow() : 1;
+}
+
 _Noreturn void
 fix_check_failed(const char *file, int line, const char *what)
 {

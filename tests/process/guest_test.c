@@ -400,7 +400,7 @@ allocate(void *arg)
 static void
 vk70_starts_in_a_program_with_threads(void **state)
 {
-	int i, n = 300 / fix_slow();
+	long i, n = fix_count("MPROC_CHAOS_STARTS", 300);
 	pthread_t thread[8];
 	struct mproc *p;
 

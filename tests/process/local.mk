@@ -41,6 +41,10 @@ check_PROGRAMS += tests/process/fd_test
 tests_process_fd_test_SOURCES = tests/process/fd_test.c
 tests_process_fd_test_LDADD = $(PROBE_LDADD)
 
+check_PROGRAMS += tests/process/deadline_test
+tests_process_deadline_test_SOURCES = tests/process/deadline_test.c
+tests_process_deadline_test_LDADD = $(PROBE_LDADD)
+
 check_PROGRAMS += tests/process/stall_test
 tests_process_stall_test_SOURCES = tests/process/stall_test.c
 tests_process_stall_test_LDADD = $(PROBE_LDADD)
