@@ -440,7 +440,7 @@ int mproc_stats(struct mproc *p, struct mproc_stats *ret_stats);
 /* What the backend does now, from the status page; also after SIGKILL. */
 struct mproc_activity {
 	char	 command[64];	/* of the handler that runs, "" idle */
-	int64_t	 since_ms;	/* how long it has been running */
+	int64_t	 since_ms;	/* how long it has been running, to a few ms */
 	uint64_t msg_id;
 	bool	 in_loop;	/* it has reached its loop */
 };

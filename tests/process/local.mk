@@ -79,3 +79,7 @@ tests_process_hook_test_LDADD = $(PROBE_LDADD)
 check_PROGRAMS += tests/process/reserve_test
 tests_process_reserve_test_SOURCES = tests/process/reserve_test.c
 tests_process_reserve_test_LDADD = $(PROBE_LDADD)
+
+check_PROGRAMS += tests/process/index_test
+tests_process_index_test_SOURCES = tests/process/index_test.c
+tests_process_index_test_LDADD = $(TEST_LDADD)
