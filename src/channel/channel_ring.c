@@ -455,14 +455,12 @@ mproc__channel_has_room(struct mproc__channel *ch, size_t size)
 
 	if (ch->ring == NULL || ch->out.bytes > 0)
 		return false;
-	do {
+	n = mproc__ring_room(ch->ring, SIZE_MAX, &at);
+	/* room may have come before the call; once, as half may not do */
+	if (n < size + MPROC__FRAME_HEAD &&
+	    mproc__ring_call_writer(ch->ring))
 		n = mproc__ring_room(ch->ring, SIZE_MAX, &at);
-		if (n == SIZE_MAX)
-			return false;
-		if (n >= size + MPROC__FRAME_HEAD)
-			return true;
-	} while (mproc__ring_call_writer(ch->ring));
-	return false;
+	return n != SIZE_MAX && n >= size + MPROC__FRAME_HEAD;
 }
 
 int

@@ -64,7 +64,8 @@ check(int fd, size_t *ret_size)
 	struct stat st;
 	int seals = fcntl(fd, F_GET_SEALS);
 
-	if (seals < 0 && errno != EINVAL)
+	/* no memory file; EBADF is one that was opened with O_PATH */
+	if (seals < 0 && errno != EINVAL && errno != EBADF)
 		return mproc__fd_error(errno, "a ring");
 	if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &st) < 0 ||
 	    st.st_size <= (off_t)MPROC__RING_HEAD ||

@@ -448,6 +448,68 @@ each_error_of_receiving(void **state)
 	check_receive(ECONNRESET, 14);
 }
 
+/* More than half a ring: half being free does not do, nor is it asked again. */
+static void
+room_for_more_than_half(void **state)
+{
+	struct pair p = pair_new(0);
+
+	(void)state;
+	assert_true(mproc__channel_has_room(p.a, 4092));
+	assert_false(mproc__channel_has_room(p.a, 4093));
+	mproc__ring_hush_writer(p.a->ring);
+	assert_int_equal(send_frame(p.a, 1500, 1, false, true), 0);
+	assert_true(mproc__channel_has_room(p.a, 2500));
+	assert_false(mproc__channel_has_room(p.a, 3000));
+	assert_int_equal(bells(p.a), 0);
+	await_frame(p.b, 1500, 1);
+	assert_int_equal(bells(p.a), 1);
+	assert_true(mproc__channel_has_room(p.a, 3000));
+	pair_free(&p);
+}
+
+static void
+large_frames_of_the_trusted_are_lent(void **state)
+{
+	struct mproc__frame frame;
+	struct pair p;
+	uint64_t i, head;
+	size_t size;
+
+	(void)pair_socket(state);
+	p = pair_new(0);
+	assert_int_equal(mproc__channel_share(p.a, 1 << 17), 0);
+	assert_int_equal(mproc__channel_join(p.b), 0);
+	(void)pair_ring(state);
+	mproc__channel_trust(p.b);
+	for (i = 0; i < 100; i++) {
+		size = 20000 + rnd(40000);
+		head = p.b->ring->head;
+		assert_int_equal(send_frame(p.a, size, i, false, true), 0);
+		assert_int_equal(send_frame(p.a, 10, i, false, true), 0);
+		assert_int_equal(mproc__channel_next(p.b, &frame), 1);
+		assert_true(frame.is_shared && frame.size == size);
+		assert_true(frame.data > p.b->ring->in &&
+		    bytes_are(frame.data, size, i));
+		/* lent until the next call */
+		assert_int_equal(p.b->ring->head, head);
+		assert_true(mproc__channel_listen(p.b));
+		await_frame(p.b, 10, i);
+		assert_int_equal(p.b->ring->head, head + size + 18);
+	}
+	/* the dead are trusted, too, and what is lent may be freed */
+	assert_int_equal(send_frame(p.a, 30000, 1, false, true), 0);
+	assert_int_equal(send_frame(p.a, 30000, 2, false, true), 0);
+	p.a = mproc__channel_free(p.a);
+	assert_int_equal(mproc__channel_next(p.b, &frame), 1);
+	assert_true(bytes_are(frame.data, frame.size, 1));
+	assert_int_equal(mproc__channel_next(p.b, &frame), 1);
+	assert_true(bytes_are(frame.data, frame.size, 2));
+	if (rnd(2))
+		assert_int_equal(mproc__channel_fill(p.b), -EPIPE);
+	pair_free(&p);
+}
+
 static bool
 never(void *arg)
 {
@@ -510,6 +572,8 @@ main(void)
 		RING_ONLY(a_bell_for_the_dead),
 		RING_ONLY(each_error_of_sending_descriptors),
 		RING_ONLY(each_error_of_receiving),
+		RING_ONLY(room_for_more_than_half),
+		cmocka_unit_test(large_frames_of_the_trusted_are_lent),
 		RING_ONLY(spinning_is_bounded),
 		SOCKET_ONLY(a_socket_does_not_listen),
 	};
