@@ -90,6 +90,14 @@ refused(int err, const char *what)
 	return mproc__fd_error(err, what);
 }
 
+static bool
+map_part(uint8_t *to, size_t size, int prot, int fd, off_t from)
+{
+	void *at = mmap(to, size, prot, MAP_SHARED | MAP_FIXED, fd, from);
+
+	return at != MAP_FAILED;
+}
+
 /* The head page, the bytes, and the bytes again. */
 static int
 map(int fd, size_t size, int prot, uint8_t **ret_at)
@@ -101,10 +109,9 @@ map(int fd, size_t size, int prot, uint8_t **ret_at)
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (at == MAP_FAILED)
 		return mproc__fd_error(errno, "addresses for a ring");
-	if (mmap(at, MPROC__RING_HEAD + size, prot, MAP_SHARED | MAP_FIXED,
-	    fd, 0) == MAP_FAILED ||
-	    mmap(at + MPROC__RING_HEAD + size, size, prot,
-	    MAP_SHARED | MAP_FIXED, fd, MPROC__RING_HEAD) == MAP_FAILED) {
+	if (!map_part(at, MPROC__RING_HEAD + size, prot, fd, 0) ||
+	    !map_part(at + MPROC__RING_HEAD + size, size, prot, fd,
+	    MPROC__RING_HEAD)) {
 		r = refused(errno, "mapping a ring");
 		(void)munmap(at, map_bytes(size));
 		return r;

@@ -547,11 +547,12 @@ expand(struct model *m, uint32_t i)
 {
 	struct state s;
 	uint32_t before = m->n;
-	unsigned c;
-	int side;
+	unsigned c, k;
+	enum side side;
 	bool any = false;
 
-	for (side = WRITER; side <= READER; side++) {
+	for (k = 0; k < 2; k++) {
+		side = k == 0 ? WRITER : READER;
 		for (c = 0; c < CHOICES && m->wrong == NULL; c++) {
 			s = m->nodes[i].s;
 			if (side == WRITER ? writer_step(m, &s, c) :
