@@ -48,10 +48,9 @@ first(uint64_t bytes, size_t n)
 }
 
 static bool
-is_long_key(const struct in *in, const uint8_t *p, const struct mproc_field *f)
+is_long_key(const struct in *in, const uint8_t *p, const struct mproc_field *f,
+    size_t n)
 {
-	size_t n = (f->head & 31U) + 1;
-
 	return in->end - p > (ptrdiff_t)n && memcmp(p, f, n) == 0;
 }
 
@@ -62,7 +61,7 @@ is_key(const struct in *in, const uint8_t *p, const struct mproc_field *f,
 {
 	if (likely(n <= 8) && likely(p < in->end - 8))
 		return first(mproc__load8(p) ^ mproc__load8(f), n) == 0;
-	return is_long_key(in, p, f);
+	return is_long_key(in, p, f, n);
 }
 
 /*
@@ -343,7 +342,7 @@ read_args(const struct in *in, const struct mproc_schema *s,
 	if ((p = read_map(in, p, &n)) == NULL)
 		return NULL;
 	for (; f < end; f++) {
-		key = (f->head & 31U) + 1;
+		key = f->head - 0x9fU;	/* 0xa0 + length */
 		if (unlikely(!is_key(in, p, f, key))) {
 			zero(f, ret);
 			continue;

@@ -214,7 +214,7 @@ put_field(struct out *out, uint8_t *p, const struct mproc_field *f,
     const void *args, uint32_t *n)
 {
 	const void *at = (const char *)args + f->offset;
-	uint8_t *q = p + (f->head & 31) + 1;
+	uint8_t *q = p + (f->head - 0x9f);	/* 0xa0 + length */
 
 	memcpy(p, f, 16);
 	if (unlikely(q - p > 16))

@@ -214,7 +214,7 @@ make_object(struct mproc__core *core)
 	for (i = 0; i < cls->n_handlers; i++)
 		if (cls->handlers[i].schema->size > largest)
 			largest = cls->handlers[i].schema->size;
-	core->scratch = malloc(largest);
+	core->scratch = calloc(1, largest);
 	core->object = calloc(1, cls->size);
 	core->request = calloc(1, sizeof(*core->request));
 	if (core->scratch == NULL || core->object == NULL ||

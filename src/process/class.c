@@ -1,6 +1,7 @@
 /*
  * class.c - classes as data: checked, described, indexed.
  */
+#include <stdalign.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,8 +59,7 @@ add_row(struct mproc__index *ix, size_t row)
 	while (ix->slot[at & ix->mask].len != 0)
 		at++;
 	ix->slot[at & ix->mask] = (struct mproc__route){
-		.first = first, .last = last, .command = h->command,
-		.schema = h->schema,
+		.first = first, .last = last, .schema = h->schema,
 		.len = (uint16_t)len, .row = (uint16_t)row,
 	};
 	at = (uint32_t)(hash >> 32);
@@ -81,12 +81,14 @@ mproc__index_init(struct mproc__index *ix, const struct mproc_class *cls)
 	}
 	ix->class = cls;
 	ix->mask = n - 1;
-	ix->slot = calloc(n, sizeof(*ix->slot));
+	ix->slot = aligned_alloc(alignof(struct mproc__route),
+	    n * sizeof(*ix->slot));
 	ix->message = calloc(n, sizeof(*ix->message));
 	if (ix->slot == NULL || ix->message == NULL) {
 		mproc__index_done(ix);
 		return -ENOMEM;
 	}
+	memset(ix->slot, 0, n * sizeof(*ix->slot));
 	for (i = 0; i < cls->n_handlers; i++)
 		add_row(ix, i);
 	return 0;
@@ -115,7 +117,8 @@ mproc__index_route(const struct mproc__index *ix, const char *command,
 		slot = &ix->slot[at & ix->mask];
 		if (slot->first == first && slot->last == last &&
 		    slot->len == len && len != 0 && (len <= 16 ||
-		    memcmp(slot->command, command, len) == 0))
+		    memcmp(command, ix->class->handlers[slot->row].command,
+		    len) == 0))
 			return slot;
 		if (slot->len == 0)
 			return NULL;

@@ -17,9 +17,9 @@
  * messages contain (mproc__schema_hash()); a quarter full, so that most are
  * found at the first look.
  */
-struct mproc__route {
-	uint64_t	 first, last;	/* 8 bytes of the command each */
-	const char	*command;
+struct mproc__route {			/* two a cache line */
+	_Alignas(32) uint64_t first;	/* 8 bytes of the command, */
+	uint64_t	 last;		/* and its last 8 */
 	const struct mproc_schema *schema;	/* the row's */
 	uint16_t	 len;		/* 0: empty */
 	uint16_t	 row;
@@ -67,15 +67,15 @@ mproc__command_ends(const char *s, size_t n, uint64_t *first, uint64_t *last)
 }
 
 static inline bool
-mproc__route_is(const struct mproc__route *route, const char *command,
-    size_t len)
+mproc__route_is(const struct mproc__index *ix,
+    const struct mproc__route *route, const char *command, size_t len)
 {
 	uint64_t first, last;
 
 	mproc__command_ends(command, len, &first, &last);
 	return route->first == first && route->last == last &&
-	    route->len == len && (len <= 16 ||
-	    memcmp(route->command, command, len) == 0);
+	    route->len == len && (len <= 16 || memcmp(command,
+	    ix->class->handlers[route->row].command, len) == 0);
 }
 
 /*
@@ -87,7 +87,7 @@ static inline const struct mproc__route *
 mproc__index_guess(const struct mproc__index *ix,
     const struct mproc__route **last, const char *command, size_t len)
 {
-	if (*last == NULL || !mproc__route_is(*last, command, len))
+	if (*last == NULL || !mproc__route_is(ix, *last, command, len))
 		*last = mproc__index_route(ix, command, len);
 	return *last;
 }
