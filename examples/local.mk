@@ -9,6 +9,7 @@ noinst_PROGRAMS += \
 	examples/ping2/ping2 \
 	examples/ping_pong/ping_pong \
 	examples/privsep/privsep \
+	examples/scan/scan \
 	examples/shm1/shm1 \
 	examples/shm2/shm2
 
@@ -28,6 +29,8 @@ examples_privsep_privsep_SOURCES = \
 	%D%/privsep/jail.c %D%/privsep/parser.c \
 	%D%/privsep/privsep.c %D%/privsep/privsep.h
 examples_privsep_privsep_LDADD = $(EXAMPLE_LDADD)
+examples_scan_scan_SOURCES = %D%/scan/scan.c
+examples_scan_scan_LDADD = $(EXAMPLE_LDADD)
 examples_shm1_shm1_SOURCES = %D%/shm1/shm1.c
 examples_shm1_shm1_LDADD = $(EXAMPLE_LDADD)
 examples_shm2_shm2_SOURCES = %D%/shm2/shm2.c
@@ -61,5 +64,7 @@ EXTRA_DIST += \
 	%D%/ping_pong/ping_pong.expected \
 	%D%/privsep/privsep.expected \
 	%D%/privsep/privsep.sh \
+	%D%/scan/scan.expected \
+	%D%/scan/scan.sh \
 	%D%/shm1/shm1.expected \
 	%D%/shm2/shm2.expected
