@@ -133,7 +133,8 @@ int	mproc__channel_drop_oldest(struct mproc__channel *, size_t *ret_size,
  */
 int	mproc__channel_fill(struct mproc__channel *);
 /*
- * 1 and a frame, 0 none complete, or the sticky error of the stream (not the
+ * 1 and a frame, 0 none complete (of a ring, now and then, although there
+ * is one: who is not to stay for ever looks at _pending), or the sticky error of the stream (not the
  * end of file), after all complete frames before it.
  */
 int	mproc__channel_next(struct mproc__channel *, struct mproc__frame *ret);

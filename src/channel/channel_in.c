@@ -16,6 +16,7 @@
 #define SMALL_CAP	((size_t)1 << 10)	/* until much has come */
 #define FIRST_CAP	((size_t)64 << 10)
 #define READ_MIN	((size_t)16 << 10)	/* worth a system call */
+#define ALONE_RUN		256	/* frames before _next says none */
 #define FILL_MAX	((size_t)256 << 10)
 
 /* The borrower of a frame may have written a NUL after it. */
@@ -278,6 +279,11 @@ next_alone(struct mproc__channel *ch, struct mproc__frame *ret)
 	if (ch->ring == NULL || in->pos != in->len || in->cap < FIRST_CAP ||
 	    in->error < 0 || ch->limit > 0)
 		return false;
+	/* a peer that is as fast as we are does not keep us here for ever */
+	if (++ch->alone >= ALONE_RUN) {
+		ch->alone = 0;
+		return false;
+	}
 	n = mproc__ring_take_frame(ch, in->data);
 	if (n == 0)
 		return false;

@@ -100,6 +100,7 @@ struct mproc__channel {
 	struct mproc__ring *ring;
 	bool	 trusts;		/* frames may be lent in the ring ... */
 	size_t	 borrowed;		/* ... and so many bytes of it are */
+	int	 alone;			/* frames that took the short way */
 	bool	 listening;		/* our call stands, nothing read since */
 	bool	 bell_due;		/* the kernel had no room to ring it */
 	bool	 hung_up;		/* the socket ended; bytes may be left */

@@ -108,11 +108,9 @@ count(struct mproc_pool *pool, const struct mproc__job *job, int code,
 		st->done++;
 	else if (code == -ECANCELED)
 		st->canceled++;
-	else if (by_handler)
-		st->failed++;
-	else if (code == -ETIMEDOUT)
+	else if (!by_handler && code == -ETIMEDOUT)
 		st->timed_out++;
-	else if (code == -EPIPE)
+	else if (!by_handler && code == -EPIPE)
 		st->crashed++;
 	else
 		st->failed++;

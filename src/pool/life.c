@@ -200,9 +200,9 @@ mproc__worker_work(struct mproc__worker *w)
 static int64_t
 rss_of(pid_t pid)
 {
-	char path[64], buf[128];
-	long size, rss;
+	char path[64], buf[128], *rss, *end;
 	ssize_t n;
+	long pages;
 	int fd;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
@@ -213,9 +213,10 @@ rss_of(pid_t pid)
 	if (n <= 0)
 		return 0;
 	buf[n] = '\0';
-	if (sscanf(buf, "%ld %ld", &size, &rss) != 2)
+	if ((rss = strchr(buf, ' ')) == NULL)	/* its size comes first */
 		return 0;
-	return (int64_t)rss * sysconf(_SC_PAGESIZE);
+	pages = strtol(rss, &end, 10);
+	return end == rss ? 0 : (int64_t)pages * sysconf(_SC_PAGESIZE);
 }
 
 static bool

@@ -55,13 +55,15 @@ read_file(const char *path, char *buf, size_t size)
 static int
 quota_of(const char *dir)
 {
-	char path[4200], buf[128];
+	char path[4200], buf[128], *end, *last;
 	long quota, period;
 
 	(void)snprintf(path, sizeof(path), "/sys/fs/cgroup%s/cpu.max", dir);
-	if (!read_file(path, buf, sizeof(buf)) ||
-	    sscanf(buf, "%ld %ld", &quota, &period) != 2 ||
-	    quota <= 0 || period <= 0)
+	if (!read_file(path, buf, sizeof(buf)))
+		return 0;
+	quota = strtol(buf, &end, 10);		/* 0: it says "max" */
+	period = strtol(end, &last, 10);
+	if (quota <= 0 || period <= 0)
 		return 0;
 	return (int)((quota + period - 1) / period);
 }

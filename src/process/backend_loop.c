@@ -386,7 +386,8 @@ events(struct mproc__core *core, int64_t deadline)
 
 	if (core->timers != NULL)
 		deadline = mproc__min_deadline(deadline, core->timers->when);
-	if (mproc__output_blocked(core)) /* look again soon */
+	/* look again soon: also at bytes that there was no memory for */
+	if (mproc__output_blocked(core) || mproc__channel_pending(core->data))
 		deadline = mproc__min_deadline(deadline,
 		    mproc__deadline(MPROC__RETRY_MS));
 	n = epoll_wait(core->epfd, ev, EVENTS, mproc__remaining_ms(deadline));

@@ -107,6 +107,15 @@ be_backend(struct server *s, struct mproc__order *o,
 	mproc__child_run(&b);
 }
 
+static bool
+is_same(const struct mproc__place *a, const struct mproc__place *b)
+{
+	return a->offset == b->offset && a->id_len == b->id_len &&
+	    a->id_len <= sizeof(a->id) &&
+	    memcmp(a->id, b->id, a->id_len) == 0 &&
+	    strncmp(a->module, b->module, sizeof(a->module)) == 0;
+}
+
 /*
  * Mostly the same again; and what is loaded here never changes.  The hash
  * stays with the class, so that no backend has to find it out.
@@ -119,7 +128,7 @@ find_class(const struct mproc__place *place,
 	static struct mproc__place last;
 	int r;
 
-	if (class == NULL || memcmp(place, &last, sizeof(last)) != 0) {
+	if (class == NULL || !is_same(place, &last)) {
 		if ((r = mproc__place_find(place, &class)) < 0)
 			return r;
 		last = *place;

@@ -29,6 +29,7 @@ enum slot {
 #define KILLED		(MPROC__NEVER - 1)	/* eof_deadline: it was used */
 #define KICK		1	/* armed_ns: the timer is a kick */
 #define EXIT_MS		2	/* of a process that closes its ends */
+#define LISTEN_ROUNDS	64	/* then others get their turn */
 #define QUICK_ROUNDS	256	/* in a row, before a look at all */
 
 static bool
@@ -446,14 +447,20 @@ quick_round(struct mproc *p, bool (*ready)(struct mproc *, void *),
 static void
 listen_on(struct mproc *p)
 {
+	int i, r;
+
 	if (!p->fd_used && !p->leading)
 		return;
-	while (p->data != NULL && !p->data_eof &&
-	    mproc__channel_listen(p->data)) {
-		if (mproc__read_ring(p) == -ENOMEM)
-			break;		/* another time */
+	for (i = 0; p->data != NULL && !p->data_eof &&
+	    mproc__channel_listen(p->data); i++) {
+		r = mproc__read_ring(p);
 		mproc__interest(p);
 		mproc__wake_waiters(p);
+		if (r != -ENOMEM && i < LISTEN_ROUNDS)
+			continue;
+		/* no memory, or a flood: another time, and soon */
+		p->retry_ns = mproc__now_ns() + (r == -ENOMEM ? RETRY_NS : 0);
+		break;
 	}
 }
 

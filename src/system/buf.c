@@ -21,7 +21,7 @@ grow(struct mproc__buf *b, size_t need)
 	data = realloc(b->lent ? NULL : b->data, cap);
 	if (data == NULL)
 		return false;
-	if (b->lent)
+	if (b->lent && b->data != NULL)
 		memcpy(data, b->data, b->len);
 	b->lent = false;
 	b->data = data;
