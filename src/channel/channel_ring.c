@@ -142,12 +142,21 @@ complete(struct mproc__channel *ch, uint8_t *bytes, size_t n)
 	return more > 0 ? n + (size_t)more : n;
 }
 
-/* Is the byte before number `end` read, or there to be read? */
+/*
+ * Is the byte before number `end` read, or there to be read?  What was there
+ * once must stay, as ring_bytes notes: else descriptors of bytes that are
+ * taken back would fill up what may wait, and hide the end of the socket.
+ */
 static bool
-is_handed_over(const struct mproc__ring *ring, uint64_t end)
+is_handed_over(struct mproc__ring *ring, uint64_t end)
 {
-	return end <= ring->head || atomic_load_explicit(&ring->peer->tail,
-	    memory_order_acquire) - ring->head >= end - ring->head;
+	const uint8_t *at;
+	size_t n;
+
+	if (end <= ring->head)
+		return true;
+	n = mproc__ring_bytes(ring, &at);
+	return n != SIZE_MAX && n >= end - ring->head;
 }
 
 /* A RECORD_FDS: 0, -EPROTO, or -EMFILE, its descriptors were lost. */

@@ -221,8 +221,10 @@ mproc__ring_bytes(struct mproc__ring *r, const uint8_t **ret_at)
 	uint64_t tail = atomic_load_explicit(&r->peer->tail,
 	    memory_order_acquire);
 
-	if (tail - r->head > r->size)
+	/* it can only have sent more than it said before */
+	if (tail - r->head > r->size || tail - r->head < r->seen - r->head)
 		return SIZE_MAX;
+	r->seen = tail;
 	*ret_at = r->in + (r->head & (r->size - 1));
 	return (size_t)(tail - r->head);
 }

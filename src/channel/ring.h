@@ -54,6 +54,7 @@ struct mproc__ring {
 	uint64_t	 tail;		/* the truth of own->tail */
 	uint64_t	 head;		/* ... of own->head */
 	uint64_t	 peer_head;	/* last seen, checked */
+	uint64_t	 seen;		/* of the other's tail, checked */
 	uint64_t	 fds_sent, fds_seen; /* descriptor records */
 	uint64_t	 fds_end;	/* up to where those seen reach */
 	uint32_t	 reader_call, writer_call; /* of own; odd: asleep */

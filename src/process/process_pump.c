@@ -440,10 +440,8 @@ quick_round(struct mproc *p, bool (*ready)(struct mproc *, void *),
 	return true;
 }
 
-/*
- * Nobody looks while the lock is free, except who polls: he has to be rung
- * for, and what came before the bell was asked for is taken in here.
- */
+/* Who polls while the lock is free has to be rung for; what came before the
+ * bell was asked for is taken in here. */
 static void
 listen_on(struct mproc *p)
 {
@@ -456,11 +454,11 @@ listen_on(struct mproc *p)
 		r = mproc__read_ring(p);
 		mproc__interest(p);
 		mproc__wake_waiters(p);
-		if (r != -ENOMEM && i < LISTEN_ROUNDS)
-			continue;
-		/* no memory, or a flood: another time, and soon */
-		p->retry_ns = mproc__now_ns() + (r == -ENOMEM ? RETRY_NS : 0);
-		break;
+		if (r == -ENOMEM || i >= LISTEN_ROUNDS) {
+			/* no memory, or a flood: another time, and soon */
+			p->retry_ns = mproc__now_ns() + RETRY_NS / 10;
+			break;
+		}
 	}
 }
 
