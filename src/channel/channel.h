@@ -71,8 +71,8 @@ void	mproc__channel_shutdown(struct mproc__channel *);
  * is: that is _flush's.
  *
  * commit returns 0 (all written) or 1 (something is queued, or the peer could
- * not be told yet, which _blocked says); else the frame
- * is gone, nothing of it was written, and earlier ones are as before:
+ * not be told yet, which _blocked says); else the frame is gone, nothing of it
+ * was written, and earlier ones are as before:
  *   -ENOMEM
  *   -EMSGSIZE  the body is empty or longer than max_frame
  *   -EINVAL    n_fds outside 0 .. 16
@@ -133,9 +133,9 @@ int	mproc__channel_drop_oldest(struct mproc__channel *, size_t *ret_size,
  */
 int	mproc__channel_fill(struct mproc__channel *);
 /*
- * 1 and a frame, 0 none complete (of a ring, now and then, although there
- * is one: who is not to stay for ever looks at _pending), or the sticky error of the stream (not the
- * end of file), after all complete frames before it.
+ * 1 and a frame; 0, none is complete (or, of a ring, enough for now: _pending
+ * tells); or the sticky error of the stream (not the end of file), after all
+ * complete frames before it.
  */
 int	mproc__channel_next(struct mproc__channel *, struct mproc__frame *ret);
 /* Is a complete frame buffered? */

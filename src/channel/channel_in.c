@@ -41,16 +41,16 @@ look(const struct mproc__channel *ch, size_t *ret_lacks, uint32_t *ret_size)
 {
 	const struct mproc__in *in = &ch->in;
 	size_t have = in->len - in->pos, whole;
-	const uint8_t *at;
+	uint8_t head[MPROC__FRAME_HEAD];
 	uint32_t size;
 
 	*ret_lacks = MPROC__FRAME_HEAD + 1 - have;
 	if (have < MPROC__FRAME_HEAD)
 		return 0;
-	at = in->data + in->pos;
-	size = (uint32_t)(in->lent ? in->saved : at[0]) |
-	    (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
-	    (uint32_t)at[3] << 24;
+	memcpy(head, in->data + in->pos, sizeof(head));
+	if (in->lent)
+		head[0] = in->saved;
+	size = mproc__frame_size(head);
 	if (size == 0)
 		return -EBADMSG;
 	if (size > ch->max_frame)
@@ -276,15 +276,17 @@ next_alone(struct mproc__channel *ch, struct mproc__frame *ret)
 	struct mproc__in *in = &ch->in;
 	size_t n;
 
-	if (ch->ring == NULL || in->pos != in->len || in->cap < FIRST_CAP ||
-	    in->error < 0 || ch->limit > 0)
+	if (ch->ring == NULL || in->pos != in->len || in->error < 0 ||
+	    ch->limit > 0)
 		return false;
 	/* a peer that is as fast as we are does not keep us here for ever */
 	if (++ch->alone >= ALONE_RUN) {
 		ch->alone = 0;
 		return false;
 	}
-	n = mproc__ring_take_frame(ch, in->data);
+	/* a byte is left for the borrower's NUL */
+	n = in->cap > 0 ? mproc__ring_take_frame(ch, in->data, in->cap - 1) :
+	    0;
 	if (n == 0)
 		return false;
 	in->pos = 0;

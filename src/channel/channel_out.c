@@ -28,10 +28,8 @@ struct batch {
 static void
 put_length(uint8_t *to, uint32_t n)
 {
-	to[0] = (uint8_t)n;
-	to[1] = (uint8_t)(n >> 8);
-	to[2] = (uint8_t)(n >> 16);
-	to[3] = (uint8_t)(n >> 24);
+	n = htole32(n);
+	memcpy(to, &n, sizeof(n));
 }
 
 /* The frame's bytes join the batch; false: they would be one piece too many */

@@ -53,13 +53,11 @@ static int
 send_fds(struct mproc__channel *ch, const int *fds, size_t n)
 {
 	uint8_t record[FDS_SIZE] = { RECORD_FDS };
-	uint64_t end = ch->ring->tail + 1;
+	uint64_t end = htole64(ch->ring->tail + 1);
 	struct iovec iov = { record, sizeof(record) };
 	ssize_t r;
-	int i;
 
-	for (i = 0; i < 8; i++)
-		record[1 + i] = (uint8_t)(end >> (8 * i));
+	memcpy(record + 1, &end, sizeof(end));
 	r = mproc__out_send(ch->fd, &iov, 1, fds, n);
 	if (r < 0)	/* full of doorbells: not the ring, which can tell */
 		return r == -EAGAIN ? -ENOBUFS : (int)r;
@@ -165,8 +163,7 @@ take_record(struct mproc__channel *ch, const uint8_t *record, size_t n,
     int n_fds, bool lost)
 {
 	struct mproc__ring *ring = ch->ring;
-	uint64_t end = 0;
-	int i;
+	uint64_t end;
 
 	/* the last one's frame has begun, or this could not have been sent */
 	if (!is_handed_over(ring, ring->fds_end))
@@ -174,8 +171,8 @@ take_record(struct mproc__channel *ch, const uint8_t *record, size_t n,
 	if (n != FDS_SIZE || record[0] != RECORD_FDS || !ch->in.takes_fds ||
 	    (n_fds == 0 && !lost) || n_fds > MPROC__MAX_FDS)
 		return -EPROTO;
-	for (i = 8; i > 0; i--)
-		end = end << 8 | record[i];
+	memcpy(&end, record + 1, sizeof(end));
+	end = le64toh(end);
 	/* the frame is after the last one's, and will fit into the ring */
 	if (end <= ring->fds_end || end - 1 - ring->head >= ring->size)
 		return -EPROTO;
@@ -304,21 +301,19 @@ with_fds(struct mproc__channel *ch, size_t n)
 }
 
 size_t
-mproc__ring_take_frame(struct mproc__channel *ch, uint8_t *to)
+mproc__ring_take_frame(struct mproc__channel *ch, uint8_t *to, size_t max)
 {
 	struct mproc__ring *ring = ch->ring;
 	const uint8_t *at;
 	size_t n = mproc__ring_bytes(ring, &at);
 	uint32_t size;
 
-	if (n <= MPROC__FRAME_HEAD || n > MPROC__ALONE_MAX ||
-	    atomic_load_explicit(&ring->peer->fds, memory_order_relaxed) !=
-	    ring->fds_seen)
+	if (n <= MPROC__FRAME_HEAD || n > MPROC__ALONE_MAX || n > max ||
+	    is_behind(ring))
 		return 0;
 	/* once: the peer may change it */
 	memcpy(to, at, n);
-	size = (uint32_t)to[0] | (uint32_t)to[1] << 8 |
-	    (uint32_t)to[2] << 16 | (uint32_t)to[3] << 24;
+	size = mproc__frame_size(to);
 	if (size != n - MPROC__FRAME_HEAD || size > ch->max_frame)
 		return 0;
 	ch->listening = false;
@@ -335,12 +330,9 @@ mproc__ring_see_frame(struct mproc__channel *ch, const uint8_t **ret_at)
 	size_t n = mproc__ring_bytes(ring, &at);
 	uint32_t size;
 
-	if (n < MPROC__SHARED_MIN || n == SIZE_MAX ||
-	    atomic_load_explicit(&ring->peer->fds, memory_order_relaxed) !=
-	    ring->fds_seen)
+	if (n < MPROC__SHARED_MIN || n == SIZE_MAX || is_behind(ring))
 		return 0;
-	size = (uint32_t)at[0] | (uint32_t)at[1] << 8 |
-	    (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+	size = mproc__frame_size(at);
 	if (size < MPROC__SHARED_MIN || size > ch->max_frame ||
 	    size > n - MPROC__FRAME_HEAD)
 		return 0;

@@ -26,6 +26,9 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <endian.h>
+#include <string.h>
+
 #include "channel/channel.h"
 #include "channel/ring.h"
 
@@ -33,6 +36,16 @@
 #define MPROC__KERNEL_FDS	253	/* SCM_MAX_FD: no message has more */
 /* Memory that an empty buffer may keep: a message of 1 MiB stays cheap. */
 #define MPROC__KEEP		((size_t)2 << 20)
+
+/* A frame's length word. */
+static inline uint32_t
+mproc__frame_size(const uint8_t *head)
+{
+	uint32_t size;
+
+	memcpy(&size, head, sizeof(size));
+	return le32toh(size);
+}
 
 struct mproc__record {
 	size_t	 at;			/* of the length word, in buf */
@@ -136,9 +149,11 @@ ssize_t	mproc__ring_write(struct mproc__channel *, const struct iovec *,
 ssize_t	mproc__ring_read(struct mproc__channel *, void *, size_t size);
 /*
  * If all that a ring holds is one frame without descriptors that is not
- * large: its bytes, length word included, to `to`; how many, or 0.
+ * large: its bytes, length word included and at most `max`, to `to`; how
+ * many, or 0.
  */
-size_t	mproc__ring_take_frame(struct mproc__channel *, uint8_t *to);
+size_t	mproc__ring_take_frame(struct mproc__channel *, uint8_t *to,
+	    size_t max);
 #define MPROC__ALONE_MAX	((size_t)8 << 10)
 /*
  * The size of the whole large frame that a ring has next, without

@@ -117,25 +117,8 @@ mproc__pool_future(struct mproc_pool *pool, struct mproc_future **ret_f)
 int
 mproc__pool_check(struct mproc_pool *pool, const struct mproc__item *it)
 {
-	const struct mproc_class *cls = pool->index.class;
-	const struct mproc_schema *takes;
-	const char *command;
-	int row;
-
-	command = it->schema != NULL ? it->schema->command :
-	    mproc_msg_command(it->msg);
-	row = mproc__index_find(&pool->index, command, strlen(command));
-	if (row < 0)
-		return cls->on_unknown != NULL ? 0 :
-		    mproc__err(-ENOSYS, "class %s has no command %s",
-		    cls->name, command);
-	takes = cls->handlers[row].schema;
-	if (it->schema == NULL || it->schema == takes ||
-	    mproc__schema_hash(it->schema) == mproc__schema_hash(takes))
-		return 0;
-	return mproc__err(-EINVAL, "class %s, command %s: the message %s_%s "
-	    "is not the one that the class takes", cls->name, command,
-	    it->schema->class_name, it->schema->command);
+	return mproc__index_check(&pool->index, it->schema,
+	    it->schema != NULL ? NULL : mproc_msg_command(it->msg));
 }
 
 static int

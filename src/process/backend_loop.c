@@ -67,9 +67,7 @@ static void
 interest(struct mproc__core *core, struct mproc__channel *ch, void *tag,
     uint32_t *current)
 {
-	bool out = !mproc__channel_is_idle(ch) &&
-	    mproc__channel_queued(ch) > 0 &&
-	    !mproc__channel_blocked(ch) && !mproc__channel_is_ring(ch);
+	bool out = mproc__channel_queued(ch) > 0 && !mproc__channel_blocked(ch) && !mproc__channel_is_ring(ch);
 	struct epoll_event ev = {
 		.events = EPOLLIN | (out ? EPOLLOUT : 0), .data.ptr = tag
 	};
@@ -409,11 +407,8 @@ events(struct mproc__core *core, int64_t deadline)
 static bool
 may_skip_events(struct mproc__core *core, int messages_done)
 {
-	struct timespec now;
-	int64_t tick;
+	int64_t tick = mproc__tick_ns();
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	tick = now.tv_sec * 1000000000LL + now.tv_nsec;
 	core->unlooked += messages_done;
 	if (core->unlooked < MESSAGES_A_TURN && tick == core->tick_ns)
 		return true;

@@ -115,10 +115,8 @@ mproc__index_route(const struct mproc__index *ix, const char *command,
 	at = (uint32_t)(mix(command, len, first, last) >> ix->shift);
 	for (;; at++) {
 		slot = &ix->slot[at & ix->mask];
-		if (slot->first == first && slot->last == last &&
-		    slot->len == len && len != 0 && (len <= 16 ||
-		    memcmp(command, ix->class->handlers[slot->row].command,
-		    len) == 0))
+		if (len != 0 && mproc__route_is(ix, slot, command, len, first,
+		    last))
 			return slot;
 		if (slot->len == 0)
 			return NULL;
@@ -147,6 +145,30 @@ mproc__index_takes(const struct mproc__index *ix,
 		if (found == hash || found == 0)
 			return found == hash;
 	}
+}
+
+int
+mproc__index_check(const struct mproc__index *ix,
+    const struct mproc_schema *schema, const char *command)
+{
+	const struct mproc_class *cls = ix->class;
+	const struct mproc__route *route;
+
+	if (schema != NULL && mproc__index_takes(ix, schema))
+		return 0;
+	if (command == NULL)
+		command = schema->command;
+	route = mproc__index_route(ix, command, strlen(command));
+	if (route == NULL)
+		return cls->on_unknown != NULL ? 0 :
+		    mproc__err(-ENOSYS, "class %s has no command %s",
+		    cls->name, command);
+	if (schema == NULL || schema == route->schema ||
+	    mproc__schema_hash(schema) == mproc__schema_hash(route->schema))
+		return 0;
+	return mproc__err(-EINVAL, "class %s, command %s: the message %s_%s "
+	    "is not the one that the class takes", cls->name, command,
+	    schema->class_name, schema->command);
 }
 
 uint64_t

@@ -66,13 +66,12 @@ mproc__command_ends(const char *s, size_t n, uint64_t *first, uint64_t *last)
 	}
 }
 
+/* Is it the command whose ends these are? */
 static inline bool
 mproc__route_is(const struct mproc__index *ix,
-    const struct mproc__route *route, const char *command, size_t len)
+    const struct mproc__route *route, const char *command, size_t len,
+    uint64_t first, uint64_t last)
 {
-	uint64_t first, last;
-
-	mproc__command_ends(command, len, &first, &last);
 	return route->first == first && route->last == last &&
 	    route->len == len && (len <= 16 || memcmp(command,
 	    ix->class->handlers[route->row].command, len) == 0);
@@ -87,7 +86,11 @@ static inline const struct mproc__route *
 mproc__index_guess(const struct mproc__index *ix,
     const struct mproc__route **last, const char *command, size_t len)
 {
-	if (*last == NULL || !mproc__route_is(ix, *last, command, len))
+	uint64_t head, tail;
+
+	mproc__command_ends(command, len, &head, &tail);
+	if (*last == NULL ||
+	    !mproc__route_is(ix, *last, command, len, head, tail))
 		*last = mproc__index_route(ix, command, len);
 	return *last;
 }
@@ -95,6 +98,12 @@ mproc__index_guess(const struct mproc__index *ix,
 /* Does a row take this message, with this content? */
 bool	mproc__index_takes(const struct mproc__index *,
 	    const struct mproc_schema *);
+/*
+ * May the class be sent this?  `schema` is of a typed message, else NULL;
+ * `command` NULL: the schema's.  0, -ENOSYS, or -EINVAL, another message.
+ */
+int	mproc__index_check(const struct mproc__index *,
+	    const struct mproc_schema *, const char *command);
 /* One number for the whole table, to see that both sides have the same. */
 uint64_t mproc__class_hash(const struct mproc_class *);
 

@@ -20,7 +20,7 @@
 #define DEFAULT_MAX_MESSAGE	(256LL << 20)
 #define DEFAULT_MESSAGES	131072
 #define DEFAULT_BYTES		(64LL << 20)
-/* Another build can try the tests on the other one (`./dev check-ring`). */
+/* Another build can try the tests on the other one (`./dev ring`). */
 #ifndef MPROC__DEFAULT_CHANNEL
 #define MPROC__DEFAULT_CHANNEL	MPROC_SOCKET
 #endif

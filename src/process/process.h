@@ -201,6 +201,8 @@ void	mproc__inbox_clear(struct mproc *);
 void	mproc__done(struct mproc *, uint64_t *ret_n, uint64_t *ret_bytes);
 /* MPROC_DROP_OLD: let the next message leave if it is its turn. */
 void	mproc__flush_some(struct mproc *);
+/* A message of `size` bytes has been committed to data. */
+void	mproc__count_sent(struct mproc *, size_t size);
 /* May a cast go?  0, 1 it was dropped, or why not; may wait. */
 int	mproc__admit(struct mproc *, const struct mproc_schema *,
 	    const void *args);

@@ -27,9 +27,7 @@ mproc__batch_put(struct mproc *p, const void *body, size_t size,
 		mproc__cut_off(p);
 	if (r < 0)
 		return r;
-	p->gen_frames++;
-	p->gen_sent++;
-	p->gen_bytes += size;
+	mproc__count_sent(p, size);
 	return 0;
 }
 

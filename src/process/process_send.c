@@ -175,28 +175,11 @@ check_state(struct mproc *p)
 static int
 check_command(struct mproc *p, const struct item *it)
 {
-	const struct mproc_class *cls = p->index.class;
-	const struct mproc_schema *takes;
 	const char *command = it->command;
-	const struct mproc__route *route;
 
-	if (it->schema != NULL && mproc__index_takes(&p->index, it->schema))
-		return 0;
-	if (command == NULL)
-		command = it->schema != NULL ? it->schema->command :
-		    mproc_msg_command(it->msg);
-	route = mproc__index_route(&p->index, command, strlen(command));
-	if (route == NULL)
-		return cls->on_unknown != NULL ? 0 :
-		    mproc__err(-ENOSYS, "class %s has no command %s",
-		    cls->name, command);
-	takes = route->schema;
-	if (it->schema == NULL || it->schema == takes ||
-	    mproc__schema_hash(it->schema) == mproc__schema_hash(takes))
-		return 0;
-	return mproc__err(-EINVAL, "class %s, command %s: the message %s_%s "
-	    "is not the one that the class takes", cls->name, command,
-	    it->schema->class_name, it->schema->command);
+	if (command == NULL && it->schema == NULL)
+		command = mproc_msg_command(it->msg);
+	return mproc__index_check(&p->index, it->schema, command);
 }
 
 /*
@@ -259,6 +242,16 @@ keep_light(struct mproc *p)
 	    mproc__channel_queued_bytes(p->data) >= before;
 }
 
+void
+mproc__count_sent(struct mproc *p, size_t size)
+{
+	p->gen_frames++;
+	p->gen_sent++;
+	p->gen_bytes += size;
+	p->mail_n++;
+	p->mail_bytes += size;
+}
+
 int
 mproc__finish(struct mproc *p, int kind, uint64_t id, size_t size,
     const struct mproc__fdset *fds)
@@ -272,11 +265,7 @@ mproc__finish(struct mproc *p, int kind, uint64_t id, size_t size,
 		mproc__cut_off(p);
 	if (r < 0)
 		return r;
-	p->gen_frames++;
-	p->gen_sent++;
-	p->gen_bytes += size;
-	p->mail_n++;
-	p->mail_bytes += size;
+	mproc__count_sent(p, size);
 	if (r > 0 && p->opt.overflow == MPROC_DROP_OLD)
 		mproc__flush_some(p);
 	else if (r > 0 && is_due(p))
