@@ -308,15 +308,15 @@ mproc__ring_take_frame(struct mproc__channel *ch, uint8_t *to, size_t max)
 	size_t n = mproc__ring_bytes(ring, &at);
 	uint32_t size;
 
-	if (n <= MPROC__FRAME_HEAD || n > MPROC__ALONE_MAX || n > max ||
-	    is_behind(ring))
+	/* who has slept has a bell to hear, which this way does not */
+	if (ch->listening || n <= MPROC__FRAME_HEAD || n > MPROC__ALONE_MAX ||
+	    n > max || is_behind(ring))
 		return 0;
 	/* once: the peer may change it */
 	memcpy(to, at, n);
 	size = mproc__frame_size(to);
 	if (size != n - MPROC__FRAME_HEAD || size > ch->max_frame)
 		return 0;
-	ch->listening = false;
 	if (mproc__ring_consume(ring, n))
 		(void)mproc__ring_bell(ch);
 	return n;
