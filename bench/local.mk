@@ -15,16 +15,17 @@ bench_guests = \
 EXTRA_PROGRAMS += $(bench_peers) $(bench_guests)
 CLEANFILES += $(bench_peers) $(bench_guests) \
 	bench/*.log bench/results.tsv bench/bench.md bench/bench.svg
-EXTRA_DIST += %D%/peer_python.py %D%/report.py %D%/run.py
+EXTRA_DIST += %D%/peer_python.py %D%/peer_python_pool.py %D%/report.py \
+	%D%/run.py
 
-bench_driver = %D%/peer.c %D%/peer.h \
+bench_driver = %D%/peer.c %D%/peer.h %D%/peer_pool.c \
 	tools/mproc-bench/measure.c tools/mproc-bench/measure.h
 
 bench_codec_SOURCES = %D%/codec.c \
 	tools/mproc-bench/measure.c tools/mproc-bench/measure.h
 bench_codec_LDADD = libmproc-internal.la
 bench_peer_mproc_SOURCES = $(bench_driver) %D%/peer_mproc.c \
-	%D%/peer_mproc.h %D%/peer_mproc_growth.c
+	%D%/peer_mproc.h %D%/peer_mproc_growth.c %D%/peer_mproc_pool.c
 bench_peer_mproc_LDADD = libmproc.la
 bench_peer_raw_SOURCES = $(bench_driver) %D%/peer_raw.c
 bench_peer_ring_SOURCES = $(bench_driver) %D%/peer_ring.c
@@ -32,7 +33,8 @@ bench_peer_mq_SOURCES = $(bench_driver) %D%/peer_mq.c
 bench_peer_mq_LDADD = -lrt
 bench_peer_uv_SOURCES = $(bench_driver) %D%/peer_uv.c
 bench_peer_uv_LDADD = $(UV_LIBS)
-bench_peer_zmq_SOURCES = $(bench_driver) %D%/peer_zmq.c
+bench_peer_zmq_SOURCES = $(bench_driver) %D%/peer_zmq.c %D%/peer_zmq.h \
+	%D%/peer_zmq_pool.c
 bench_peer_zmq_LDADD = -lzmq
 bench_peer_nng_SOURCES = $(bench_driver) %D%/peer_nng.c
 bench_peer_nng_LDADD = -lnng

@@ -255,6 +255,31 @@ work_memory(long backends, double seconds)
 	return 0;
 }
 
+static int
+of_pool(enum peer_jobs jobs, long workers, double seconds)
+{
+	return peer->pool == NULL ? -EOPNOTSUPP :
+	    work_jobs(peer->pool, jobs, workers, seconds);
+}
+
+static int
+work_pool(long workers, double seconds)
+{
+	return of_pool(PEER_PUT, workers, seconds);
+}
+
+static int
+work_futures(long workers, double seconds)
+{
+	return of_pool(PEER_FUTURES, workers, seconds);
+}
+
+static int
+work_map(long workers, double seconds)
+{
+	return of_pool(PEER_MAP, workers, seconds);
+}
+
 static const struct peer_work common[] = {
 	{ "trip", work_trip },
 	{ "poll", work_poll },
@@ -262,6 +287,9 @@ static const struct peer_work common[] = {
 	{ "fan", work_fan },
 	{ "start", work_start },
 	{ "memory", work_memory },
+	{ "pool", work_pool },
+	{ "futures", work_futures },
+	{ "map", work_map },
 	{ NULL, NULL },
 };
 
@@ -297,7 +325,8 @@ peer_main(int argc, char **argv, const struct peer *transport)
 	param = strtol(argv[optind + 1], NULL, 10);
 	data_size = peer_size(work->name, param);
 	if (param < 0 || data_size < PEER_MIN || ((work->run == work_fan ||
-	    work->run == work_memory) && (param < 1 || param > PEER_MAX)))
+	    work->run == work_memory || work->run == work_pool ||
+	    work->run == work_futures || work->run == work_map) && (param < 1 || param > PEER_MAX)))
 		return 2;
 	if ((data = calloc(1, data_size)) == NULL)
 		return 1;

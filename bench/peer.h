@@ -13,6 +13,9 @@
  *	fan	backends	answers/s: one to each, one from each
  *	start	MiB of parent	start-ping-stop, processes/s
  *	memory	backends	KiB, PSS of an idle backend
+ *	pool	workers		jobs/s: a number there, its square back
+ *	futures	workers		the same, with a future for each job
+ *	map	workers		numbers/s: an array of them, many in a message
  *
  * A backend takes messages of a fixed size.  The first byte of each says what
  * is to be done with it; the answer is always PEER_ANSWER bytes.  The last
@@ -42,6 +45,27 @@ struct peer_answer {
 	char	pad[PEER_ANSWER - 2 * sizeof(int64_t)];
 };
 
+#define PEER_JOBS	4096		/* of a pool, under way at a time */
+#define PEER_ITEMS	1000000		/* of a map */
+
+enum peer_jobs { PEER_PUT, PEER_FUTURES, PEER_MAP };
+
+/*
+ * struct peer_pool - workers behind one queue, for `pool`, `futures`, `map`;
+ * peer->close ends them.
+ *
+ * @open  start n workers for such jobs; -EOPNOTSUPP: it has none
+ * @put   hand in a job: to square n
+ * @get   the result of a job; with futures in the order of put, else in any
+ * @map   square n numbers: out[i] is in[i] * in[i]
+ */
+struct peer_pool {
+	int	(*open)(int workers, enum peer_jobs jobs);
+	int	(*put)(int64_t n);
+	int	(*get)(int64_t *ret_n);
+	int	(*map)(const int64_t *in, size_t n, int64_t *out);
+};
+
 /*
  * struct peer - a transport.  All return 0 or a negative errno; -EOPNOTSUPP
  * is exit status 77.  Optional members may be NULL.
@@ -53,6 +77,7 @@ struct peer_answer {
  * @poll   work `poll` follows: recv is to wait with poll(2); optional, no
  *         such work without it
  * @close  end and reap them all; optional
+ * @pool   optional, no such work without it
  * @more   further work, up to a name that is NULL; optional
  */
 struct peer {
@@ -62,6 +87,7 @@ struct peer {
 	int	(*recv)(int i, struct peer_answer *ret);
 	int	(*poll)(void);
 	void	(*close)(void);
+	const struct peer_pool *pool;
 	const struct peer_work {
 		const char *name;
 		int	(*run)(long param, double seconds);
@@ -70,6 +96,9 @@ struct peer {
 
 /* Parses the command line, does the work; returns the exit status. */
 int	peer_main(int argc, char **argv, const struct peer *transport);
+/* The work of a pool (peer_pool.c). */
+int	work_jobs(const struct peer_pool *pool, enum peer_jobs which,
+	    long workers, double seconds);
 /* The size of the messages that WORK with PARAM sends. */
 size_t	peer_size(const char *work, long param);
 /* Complain on standard error; returns code. */

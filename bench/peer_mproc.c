@@ -257,6 +257,7 @@ close_all(void)
 		(void)mproc_fault("mproc_stop_all", i);
 	for (i = 0; i < n; i++)
 		mproc_free(list[i]);
+	close_pool();
 }
 
 int
@@ -272,7 +273,7 @@ main(int argc, char **argv)
 	static const struct peer mproc = {
 		.init = init, .open = open_all, .send = send_one,
 		.recv = recv_one, .poll = poll_all, .close = close_all,
-		.more = more,
+		.pool = &mproc_pool_peer, .more = more,
 	};
 
 	return peer_main(argc, argv, &mproc);

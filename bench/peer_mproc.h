@@ -33,6 +33,9 @@ int	grow_processes(long n, double seconds);
 int	grow_backlog(long n, double seconds);
 /* Prints how often backend and frontend woke up in `seconds`. */
 int	stay_idle(long param, double seconds);
+/* The pool (peer_mproc_pool.c), and its end. */
+extern const struct peer_pool mproc_pool_peer;
+void	close_pool(void);
 /* Called before mproc_init(), which sets the classes aside. */
 void	prepare_handlers(void);
 

@@ -1,5 +1,6 @@
 /*
- * peer_zmq.c - ZeroMQ: a PAIR socket over ipc for each backend.
+ * peer_zmq.c - ZeroMQ: a PAIR socket over ipc for each backend; for a pool
+ * (peer_zmq_pool.c) a PUSH and a PULL socket for all.
  *
  * Fast settings: high-water marks as large as mproc's mailbox in place of
  * 1000 messages; an abstract address, so no file is made.
@@ -13,7 +14,7 @@
 
 #include <zmq.h>
 
-#include "peer.h"
+#include "peer_zmq.h"
 
 static void *context;
 static struct { void *socket; pid_t pid; } end[PEER_MAX];
@@ -110,6 +111,7 @@ close_all(void)
 		(void)waitpid(end[n_ends].pid, NULL, 0);
 		(void)zmq_close(end[n_ends].socket);
 	}
+	close_zmq_pool();
 }
 
 int
@@ -117,7 +119,7 @@ main(int argc, char **argv)
 {
 	static const struct peer zmq = {
 		.open = open_all, .send = send_one, .recv = recv_one,
-		.close = close_all,
+		.close = close_all, .pool = &zmq_pool_peer,
 	};
 
 	return peer_main(argc, argv, &zmq);

@@ -13,6 +13,9 @@ TABLES = [
     ("Fan-out of 64 bytes, start and memory",
      ("fan-2", "fan-8", "start-0", "start-256", "memory")),
 ]
+POOL_REFERENCE = "zmq"
+POOL_TABLE = ("Jobs of a pool",
+              ("pool-2", "pool-8", "futures-2", "futures-8", "map-2"))
 
 
 def figure(x):
@@ -27,7 +30,7 @@ def ratio_of(work, ours, reference):
     return reference / ours if work.less else ours / reference
 
 
-def table(title, keys, peers, works, medians):
+def table(title, keys, peers, works, medians, reference=REFERENCE):
     columns = [w for k in keys for w in works if w.key == k]
     lines = ["### " + title, "",
              "| | " + " | ".join("%s, %s" % (w.title, w.unit)
@@ -37,16 +40,23 @@ def table(title, keys, peers, works, medians):
         cells = []
         for w in columns:
             value = medians.get((peer.key, w.key))
-            ratio = ratio_of(w, value, medians.get((REFERENCE, w.key)))
+            ratio = ratio_of(w, value, medians.get((reference, w.key)))
             if value is None:
                 cells.append("-")
-            elif ratio is None or peer.key == REFERENCE:
+            elif ratio is None or peer.key == reference:
                 cells.append(figure(value))
             else:
                 cells.append("%s (%s)" % (figure(value), figure(ratio)))
         if any(c != "-" for c in cells):
             lines.append("| %s | %s |" % (peer.title, " | ".join(cells)))
     return lines + [""]
+
+
+def pool_table(peers, works, medians):
+    lines = table(*POOL_TABLE, peers, works, medians, POOL_REFERENCE)
+    return lines[:2] + ["A number there, its square back; 4,096 jobs under "
+                        "way.  In brackets: how many times as good as "
+                        "ZeroMQ.", ""] + lines[2:]
 
 
 def growth_table(peers, works, medians):
@@ -180,6 +190,21 @@ class Targets:
                     side, peer, self.facts["idle"]), g(peer, work), 0,
                     "wake-ups")
 
+    def pools(self):
+        g = self.get
+        for peer, least in (("ring", 5), ("socket", 1.5)):
+            jobs = g(peer, "futures-2")
+            self.at_least("pool, 2 workers, futures, %s: at least %g M/s" %
+                          (peer, least), jobs / 1e3 if jobs else None, least,
+                          "M/s")
+            self.times("pool, 2 workers, futures, %s: at least 3x ZeroMQ" %
+                       peer, jobs, g("zmq", "pool-2"), 3)
+            self.times("pool, 2 workers, futures, %s: at least 200x Python's "
+                       "ProcessPoolExecutor" % peer, jobs,
+                       g("executor", "futures-2"), 200)
+            self.times("map over an array, %s: at least 2x Python's Pool.map"
+                       % peer, g(peer, "map-2"), g("pypool", "map-2"), 2)
+
     def growth(self):
         for peer in ("socket", "ring"):
             for what in ("handlers", "processes", "backlog"):
@@ -197,6 +222,7 @@ class Targets:
         self.one_way()
         self.codec()
         self.processes()
+        self.pools()
         self.growth()
         return (["### Targets", "", "| target | measured | met |",
                  "| --- | ---: | --- |"] +
@@ -256,6 +282,7 @@ def write_report(out, peers, works, medians, notes, facts):
              "![round trip, one way at 64 bytes and 1 MiB](bench.svg)", ""]
     for title, keys in TABLES:
         lines += table(title, keys, peers, works, medians)
+    lines += pool_table(peers, works, medians)
     lines += growth_table(peers, works, medians)
     lines += Targets(medians, facts).lines()
     if notes:

@@ -51,6 +51,9 @@ class Work:
 SMALL = ("oneway-64", "oneway-4K")
 ONEWAY = SMALL + ("oneway-64K", "oneway-1M", "oneway-16M")
 START = ("start-0", "start-256")
+GROWING = ("ring", "socket")
+POOLS = ("ring", "socket", "zmq", "executor", "pypool")
+POOL = ("pool-2", "pool-8", "futures-2", "futures-8", "map-2")
 CODEC = ("encode-1", "encode-1000", "decode-1", "decode-1000")
 
 PEERS = [
@@ -74,6 +77,10 @@ PEERS = [
     Peer("uv", "libuv pipe", "peer_uv"),
     Peer("mq", "POSIX mq", "peer_mq"),
     Peer("python", "Python multiprocessing", "peer_python.py"),
+    Peer("pypool", "Python multiprocessing.Pool", "peer_python_pool.py",
+         "pool", only=POOL),
+    Peer("executor", "Python ProcessPoolExecutor", "peer_python_pool.py",
+         "executor", only=POOL),
 ]
 
 WORKS = [
@@ -94,13 +101,19 @@ WORKS = [
     Work("start-0", "start-ping-stop", "/s", "start 0"),
     Work("start-256", "same, 256 MiB parent", "/s", "start 256"),
     Work("memory", "idle backend, PSS", "KiB", "memory 20", less=True),
+    Work("pool-2", "put and get, 2 workers", "k/s", "pool 2", 0, 1e-3,
+         only=POOLS),
+    Work("pool-8", "same, 8", "k/s", "pool 8", 0, 1e-3, only=POOLS),
+    Work("futures-2", "futures, 2 workers", "k/s", "futures 2", 0, 1e-3,
+         only=POOLS),
+    Work("futures-8", "same, 8", "k/s", "futures 8", 0, 1e-3, only=POOLS),
+    Work("map-2", "map, 2 workers", "M/s", "map 2", 0, 1e-6, only=POOLS),
 ] + [Work(key, key.split("-")[0], "ns", key.replace("-", " "), less=True,
           only=("codec",)) for key in CODEC]
 
 
 def growth(quick):
     """The works of mproc alone, as its tables, contexts, backlogs grow."""
-    both = ("ring", "socket")
     top = 100 if quick else 1000
     works = []
     for what, sizes in (("handlers", [1, 10, 100, top]),
@@ -109,7 +122,7 @@ def growth(quick):
                                      10 ** 4 if quick else 10 ** 6])):
         for n in sorted(set(sizes)):
             works.append(Work("%s-%d" % (what, n), what, "ns",
-                              "%s %d" % (what, n), less=True, only=both,
+                              "%s %d" % (what, n), less=True, only=GROWING,
                               index=1 if what == "backlog" else 0))
     return works
 
@@ -232,17 +245,16 @@ class Bench:
         for number in range(args.rounds):
             known = {}
             for work in works:
-                if number >= 3 and work.only and "codec" not in work.only:
+                if number >= 3 and work.only == GROWING:
                     continue    # what grows takes long: three rounds
                 if sys.stderr.isatty():
                     sys.stderr.write("\r\033[Kround %d of %d: %s" % (
                         number + 1, args.rounds, work.key))
                 self.one_work(number, work, peers, args.seconds, known)
-        both = ("ring", "socket")
         known = {}
-        for work in (Work("idle", "backend", "", "idle 0", only=both),
+        for work in (Work("idle", "backend", "", "idle 0", only=GROWING),
                      Work("idle-front", "frontend", "", "idle 0", 1,
-                          only=both)):
+                          only=GROWING)):
             self.one_work(0, work, peers, args.idle, known)
         if sys.stderr.isatty():
             sys.stderr.write("\r\033[K")
