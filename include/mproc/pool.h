@@ -32,6 +32,7 @@
 
 #include <mproc/class.h>
 #include <mproc/future.h>
+#include <mproc/log.h>
 #include <mproc/message.h>
 #include <mproc/process.h>
 
@@ -452,6 +453,30 @@ int mproc_pool_set_going(struct mproc_pool *pool, bool going);
 int mproc_pool_set_log_level(struct mproc_pool *pool, enum mproc_level level);
 
 /*
+ * mproc_pool_log_capture - give what the workers log under a name, or below
+ * it, to a sink of the pool's own.
+ *
+ * @name      as for mproc_logger(); of several the longest that fits counts;
+ *            "" or NULL takes all that no other takes
+ * @sink      as for mproc_log_add_sink(); what is below its level is dropped.
+ *            It takes the place of the one that the name had
+ * @propagate records go to the program's sinks as well; otherwise not
+ *
+ * Records under other names go to the program's sinks, as ever.  Holds at
+ * once, before the start too, for all workers, until mproc_pool_log_release()
+ * or mproc_pool_free(): the last words of a worker are not lost.  Not for
+ * what a thread (MPROC_THREAD) says to loggers other than its backend's.
+ *
+ * Returns 0, or -EINVAL (the name is too long), -ECHILD, or a code of
+ * mproc_log_add_sink().  release: 0, or -ENOENT.  A sink may call both, but
+ * no other function of the pool.
+ * Source: addLogger() and removeLogger() of better.multiprocessing.
+ */
+int mproc_pool_log_capture(struct mproc_pool *pool, const char *name,
+    const struct mproc_sink *sink, bool propagate);
+int mproc_pool_log_release(struct mproc_pool *pool, const char *name);
+
+/*
  * Where jobs run.  OFF: new jobs run in this process, in a thread made for
  * it, if the pool has fail_open, else they are refused with -ECHILD;
  * OFF_STICKY: the same, and ON_IF does not undo it.
@@ -494,6 +519,8 @@ int mproc_pool_notify_typed(struct mproc_pool *pool,
  * @workers    ready, of them @idle and @busy; @starting; @stopping
  * @configured the number asked for
  * @started, @died, @killed, @retired, @start_failures  workers, so far
+ * @logs       records that came from workers; @logs_dropped, which did not,
+ *             as nobody took them (.process.log_block_ms)
  * @broken     no worker can be started
  */
 struct mproc_pool_stats {
@@ -502,6 +529,7 @@ struct mproc_pool_stats {
 	uint64_t retried, poisoned, abandoned, local;
 	unsigned workers, idle, busy, starting, stopping, configured;
 	uint64_t started, died, killed, retired, start_failures;
+	uint64_t logs, logs_dropped;
 	bool	 broken;
 };
 int mproc_pool_stats(struct mproc_pool *pool,

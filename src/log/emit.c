@@ -8,9 +8,8 @@
 
 #include "log/registry.h"
 
-/* The lock is held, but not while a sink works. */
-static void
-to_sinks_of(struct mproc__logger *l, const struct mproc_log_record *rec)
+void
+mproc__log_to_sinks(struct mproc__logger *l, const struct mproc_log_record *rec)
 {
 	struct mproc__sink *s, *next;
 
@@ -37,7 +36,7 @@ route(struct mproc__logger *l, const struct mproc_log_record *rec)
 
 	mproc__log_lock();
 	for (; l != NULL; l = l->propagate ? l->parent : NULL) {
-		to_sinks_of(l, rec);
+		mproc__log_to_sinks(l, rec);
 		if (l == &reg->root) {
 			forward = reg->forward;
 			arg = reg->forward_arg;

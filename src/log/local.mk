@@ -1,4 +1,5 @@
 libmproc_la_SOURCES += \
+	%D%/captures.c %D%/captures.h \
 	%D%/emit.c \
 	%D%/format.c \
 	%D%/level.c \

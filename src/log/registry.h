@@ -70,6 +70,14 @@ struct mproc__logger *mproc__logger_nearest(const char *name);
 int	mproc__logger_get(const char *name, struct mproc__logger **ret);
 /* After a change of level, propagation or sinks: it and all below. */
 void	mproc__logger_refresh(struct mproc__logger *);
+/* Make a sink from its description; it is in no list yet. */
+int	mproc__sink_new(const struct mproc_sink *, struct mproc__sink **ret);
+void	mproc__sink_attach(struct mproc__sink *, struct mproc__logger *);
+/* One that is in no list. */
+void	mproc__sink_free(struct mproc__sink *, bool close_fd);
+/* To those of this logger alone; the lock is let go while a sink works. */
+void	mproc__log_to_sinks(struct mproc__logger *,
+	    const struct mproc_log_record *);
 /* Drop one use; frees the sink if it was removed and this was the last. */
 void	mproc__sink_put(struct mproc__sink *);
 /* Forget a sink; its descriptor is closed or, after a fork, left alone. */

@@ -111,9 +111,8 @@ check(const struct mproc_sink *conf)
 	return conf->format == NULL ? 0 : mproc__log_check_format(conf->format);
 }
 
-/* Close, free; not in any list. */
-static void
-sink_free(struct mproc__sink *s, bool close_fd)
+void
+mproc__sink_free(struct mproc__sink *s, bool close_fd)
 {
 	if (close_fd)
 		mproc__close(s->fd);
@@ -149,8 +148,8 @@ no_memory:
 	return mproc__err(-ENOMEM, "log sink: no memory");
 }
 
-static int
-sink_new(const struct mproc_sink *conf, struct mproc__sink **ret)
+int
+mproc__sink_new(const struct mproc_sink *conf, struct mproc__sink **ret)
 {
 	struct mproc__sink *s;
 	int r;
@@ -164,15 +163,15 @@ sink_new(const struct mproc_sink *conf, struct mproc__sink **ret)
 	s->fd = -1;
 	s->busy = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 	if ((r = sink_open(s, conf)) < 0) {
-		sink_free(s, s->fd >= 0);
+		mproc__sink_free(s, s->fd >= 0);
 		return r;
 	}
 	*ret = s;
 	return 0;
 }
 
-static void
-sink_attach(struct mproc__sink *s, struct mproc__logger *l)
+void
+mproc__sink_attach(struct mproc__sink *s, struct mproc__logger *l)
 {
 	s->logger = l;
 	s->id = ++last_id;
@@ -189,15 +188,15 @@ mproc_log_add_sink(const char *name, const struct mproc_sink *sink,
 	struct mproc__sink *s;
 	int r;
 
-	if ((r = sink_new(sink, &s)) < 0)
+	if ((r = mproc__sink_new(sink, &s)) < 0)
 		return r;
 	mproc__log_lock();
 	if ((r = mproc__logger_get(name, &l)) < 0) {
 		mproc__log_unlock();
-		sink_free(s, true);
+		mproc__sink_free(s, true);
 		return r;
 	}
-	sink_attach(s, l);
+	mproc__sink_attach(s, l);
 	if (ret_id != NULL)
 		*ret_id = s->id;
 	mproc__log_unlock();
@@ -209,7 +208,7 @@ mproc__sink_destroy(struct mproc__sink *s, bool close_fd)
 {
 	TAILQ_REMOVE(&s->logger->sinks, s, of_logger);
 	TAILQ_REMOVE(&mproc__log_registry.all, s, of_all);
-	sink_free(s, close_fd);
+	mproc__sink_free(s, close_fd);
 }
 
 void
@@ -275,8 +274,8 @@ mproc_log_stderr(enum mproc_level level)
 		return mproc__err(-EINVAL, "log level %d: no such level",
 		    (int)level);
 	mproc__log_lock();
-	if (!has_stderr(root) && (r = sink_new(&conf, &s)) == 0)
-		sink_attach(s, root);
+	if (!has_stderr(root) && (r = mproc__sink_new(&conf, &s)) == 0)
+		mproc__sink_attach(s, root);
 	if (r == 0 && level != MPROC_LEVEL_DEFAULT) {
 		root->level = level;
 		mproc__logger_refresh(root);

@@ -54,6 +54,29 @@ mproc_pool_set_log_level(struct mproc_pool *pool, enum mproc_level level)
 	return r;
 }
 
+/* These do not take the pool's lock, so that a sink may call them. */
+int
+mproc_pool_log_capture(struct mproc_pool *pool, const char *name,
+    const struct mproc_sink *sink, bool propagate)
+{
+	int r;
+
+	if ((r = mproc__pool_check_owner(pool)) < 0)
+		return r;
+	return mproc__log_capture(&pool->captures, name != NULL ? name : "",
+	    sink, propagate);
+}
+
+int
+mproc_pool_log_release(struct mproc_pool *pool, const char *name)
+{
+	int r;
+
+	if ((r = mproc__pool_check_owner(pool)) < 0)
+		return r;
+	return mproc__log_release(&pool->captures, name != NULL ? name : "");
+}
+
 int
 mproc_pool_set_offload(struct mproc_pool *pool, enum mproc_offload to)
 {
@@ -116,6 +139,17 @@ mproc_pool_notify_typed(struct mproc_pool *pool,
 	return r < 0 ? r : n;
 }
 
+void
+mproc__pool_add_logs(struct mproc_pool_stats *st, struct mproc__worker *w)
+{
+	struct mproc_stats s;
+
+	if (mproc_stats(w->p, &s) < 0)
+		return;
+	st->logs += s.logs;
+	st->logs_dropped += s.logs_dropped;
+}
+
 int
 mproc_pool_stats(struct mproc_pool *pool, struct mproc_pool_stats *ret)
 {
@@ -136,6 +170,7 @@ mproc_pool_stats(struct mproc_pool *pool, struct mproc_pool_stats *ret)
 	ret->starting = pool->n_starting;
 	ret->broken = pool->broken;
 	for (w = pool->all.first; w != NULL; w = w->next) {
+		mproc__pool_add_logs(ret, w);
 		if (w->state == MPROC__WORKER_STOPPING)
 			ret->stopping++;
 		else if (w->state == MPROC__WORKER_STARTING)

@@ -14,15 +14,24 @@
 #define TERMINATE_MS	5000
 
 int
-mproc__pool_enter(struct mproc_pool *pool)
+mproc__pool_check_owner(const struct mproc_pool *pool)
 {
 	if (pool == NULL)
 		return mproc__err(-EINVAL, "no pool given");
 	if (pool->fork_generation != mproc__fork_generation())
 		return mproc__err(-ECHILD, "pool %s belongs to the process "
 		    "that made it, not to its fork", pool->name);
-	pthread_mutex_lock(&pool->lock);
 	return 0;
+}
+
+int
+mproc__pool_enter(struct mproc_pool *pool)
+{
+	int r = mproc__pool_check_owner(pool);
+
+	if (r == 0)
+		pthread_mutex_lock(&pool->lock);
+	return r;
 }
 
 void
@@ -196,6 +205,7 @@ release(struct mproc_pool *pool)
 	struct mproc__job *job;
 	int i;
 
+	mproc__log_captures_done(&pool->captures);
 	mproc__stream_done(&pool->puts);
 	while ((job = pool->spare) != NULL) {
 		pool->spare = job->next;

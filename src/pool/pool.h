@@ -23,6 +23,7 @@
 #include <mproc/pool.h>
 
 #include "future/future.h"
+#include "log/captures.h"
 #include "message/message.h"
 #include "process/process.h"
 #include "system/system.h"
@@ -185,6 +186,7 @@ struct mproc_pool {
 	bool		 no_go, broken, offload_off, offload_sticky;
 	bool		 terminating;
 	enum mproc_level log_level;
+	struct mproc__log_captures captures; /* has its own lock */
 
 	/* waiting */
 	int		 epfd;		/* workers, timer, wake */
@@ -234,6 +236,7 @@ struct mproc_pool {
 };
 
 /* pool.c */
+int	mproc__pool_check_owner(const struct mproc_pool *);
 int	mproc__pool_enter(struct mproc_pool *);
 void	mproc__pool_leave(struct mproc_pool *);
 
@@ -311,6 +314,10 @@ void	mproc__worker_info(struct mproc__worker *, struct mproc_worker *);
 void	mproc__pool_news(struct mproc_pool *, struct mproc__worker *,
 	    enum mproc_worker_event);
 void	mproc__pool_wind_up(struct mproc_pool *);
+
+/* control.c, locked */
+void	mproc__pool_add_logs(struct mproc_pool_stats *,
+	    struct mproc__worker *);
 
 /* limits.c */
 int	mproc__pool_defaults(struct mproc_pool_options *);

@@ -224,6 +224,7 @@ bury_dead(struct mproc_pool *pool)
 
 	while ((w = pool->dead) != NULL) {
 		pool->dead = w->next;
+		mproc__pool_add_logs(&pool->st, w);
 		mproc_free(w->p);
 		free(w);
 	}

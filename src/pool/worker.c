@@ -299,6 +299,7 @@ mproc__worker_start(struct mproc_pool *pool, bool local,
 		goto fail;
 	w->p->mate = &mproc__worker_mate;
 	w->p->mate_arg = w;
+	w->p->captures = &pool->captures;
 	if (pool->no_go)
 		(void)mproc_set_going(w->p, false);
 	if ((r = mproc_start_nowait(w->p)) < 0 || (r = watch(pool, w)) < 0)

@@ -31,6 +31,7 @@
 
 #define MPROC__LOG_RECORD_MAX	8192	/* >= MPROC__LOG_DATAGRAM_MAX */
 
+struct mproc__log_captures;
 struct mproc_context;	/* of the layer's other folder: not known here */
 
 /* A thread that waits for something of a process. */
@@ -143,6 +144,7 @@ struct mproc {
 	struct mproc__log_item *logs, *logs_tail;
 	size_t		 logs_bytes;
 	bool		 dispatching;
+	struct mproc__log_captures *captures; /* see them first; or NULL */
 
 	/* pings */
 	uint64_t	 ping_id, pong_id;

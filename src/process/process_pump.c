@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "log/captures.h"
 #include "log/log.h"
 #include "process/process.h"
 
@@ -229,7 +230,7 @@ mproc__dispatch_logs(struct mproc *p)
 		for (; item != NULL; item = next) {
 			next = item->next;
 			if (mproc__log_decode(item->data, item->size, &rec)
-			    == 0)
+			    == 0 && !mproc__log_captured(p->captures, &rec))
 				mproc__log_dispatch(&rec);
 			free(item);
 		}

@@ -20,3 +20,11 @@ tests_pool_flow_test_SOURCES = %D%/flow_test.c
 tests_pool_flow_test_LDADD = $(TASK_LDADD)
 tests_pool_worker_test_SOURCES = %D%/worker_test.c
 tests_pool_worker_test_LDADD = $(TASK_LDADD)
+
+check_LTLIBRARIES += tests/pool/libcrew.la
+tests_pool_libcrew_la_SOURCES = %D%/crew.c %D%/crew.h
+CREW_LDADD = tests/pool/libcrew.la $(TASK_LDADD)
+
+check_PROGRAMS += tests/pool/capture_test
+tests_pool_capture_test_SOURCES = %D%/capture_test.c
+tests_pool_capture_test_LDADD = $(CREW_LDADD)

@@ -1,0 +1,52 @@
+/*
+ * crew.h - a second class for tests of pools: what the workers of others are
+ * made to do, and more than a task does.
+ */
+#ifndef MPROC_TESTS_CREW_H
+#define MPROC_TESTS_CREW_H
+
+#include "task.h"
+
+MPROC_MESSAGE(crew, start, (int64_t, factor), (struct mproc_fd, gate),
+    (const char *, logger), (int, fail), (struct mproc_bytes, data));
+/* a * b times the factor that came with the start; counts the calls */
+MPROC_MESSAGE(crew, mul, (int64_t, a), (int64_t, b));
+MPROC_MESSAGE(crew, number, (int64_t, n), (int, pid), (int64_t, calls),
+    (int64_t, made));
+MPROC_MESSAGE(crew, divide, (int64_t, a), (int64_t, b));
+/* until the gate opens */
+MPROC_MESSAGE(crew, wait, (int64_t, n));
+MPROC_MESSAGE(crew, echo, (struct mproc_bytes, data));
+MPROC_MESSAGE(crew, say, (const char *, logger), (int, level),
+    (const char *, text), (int, times));
+/* lines on standard output, each in two writes */
+MPROC_MESSAGE(crew, print, (const char *, text), (int, times));
+/* exit(3), with what that does in a worker */
+MPROC_MESSAGE(crew, leave, (int, status));
+/* answered by a timer, after the handler has returned */
+MPROC_MESSAGE(crew, later, (int64_t, n), (int, ms));
+/* how many descriptors the worker has */
+MPROC_MESSAGE(crew, fds);
+/* a child of the worker's that keeps the descriptor, then no end */
+MPROC_MESSAGE(crew, breed, (struct mproc_fd, fd));
+/* with whoever has the other end: send n, reply with what comes */
+MPROC_MESSAGE(crew, talk, (int64_t, n), (struct mproc_fd, fd));
+/* the signal's disposition: ignored, or not; the process group */
+MPROC_MESSAGE(crew, signals, (int, sig));
+
+extern const struct mproc_class crew_class;
+
+/* Started, with the fork server unless it says otherwise. */
+struct mproc_pool *crew_pool(struct mproc_pool_options o);
+/* What a `number` says, which is freed; -1 if it is none. */
+int64_t crew_number(struct mproc_msg *reply);
+
+/* Workers wait in crew_wait() until the gate is opened. */
+struct gate {
+	int	 in, out;
+};
+void gate_make(struct gate *g);
+void gate_open(struct gate *g);
+void gate_free(struct gate *g);
+
+#endif
