@@ -40,7 +40,6 @@ examples_shm2_shm2_LDADD = $(EXAMPLE_LDADD)
 digest_sources = \
 	%D%/digest/digest.h \
 	%D%/digest/hasher.c \
-	%D%/digest/jobs.c %D%/digest/jobs.h \
 	%D%/digest/main.c \
 	%D%/digest/names.c %D%/digest/names.h \
 	%D%/digest/progress.c %D%/digest/progress.h \

@@ -1,9 +1,9 @@
 /*
  * digest.h - what travels between the main program and its processes.
  *
- * A hasher is given files, one message each, and answers each with a sum, in
- * the same order.  A scout walks the same paths ahead of the hashers, only
- * to know how much there is, for the progress bar.
+ * A job of the pool of hashers is a file; its result is a sum.  A scout walks
+ * the same paths ahead of them, only to know how much there is, for the
+ * progress bar.
  */
 #ifndef DIGEST_H
 #define DIGEST_H
@@ -12,13 +12,16 @@
 
 #define DIGEST_SIZE	32	/* bytes of a SHA-256 sum */
 
-/* job: a number to find the file again by; text may be any bytes but NUL. */
-MPROC_MESSAGE(hasher, file, (uint64_t, job), (const char *, name));
 /*
- * Emitted: the sum, or error, an errno value.  bytes were read since the last
- * sum or progress, which is emitted now and then in a long file.
+ * name may be any bytes but NUL.  error: an errno value that is known
+ * already; so its message comes where the file's sum would.
  */
-MPROC_MESSAGE(hasher, sum, (uint64_t, job), (struct mproc_bytes, digest),
+MPROC_MESSAGE(hasher, file, (const char *, name), (int, error));
+/*
+ * The sum of that file, or error.  bytes were read since the last progress,
+ * which is yielded now and then in a long file.
+ */
+MPROC_MESSAGE(hasher, sum, (const char *, name), (struct mproc_bytes, digest),
     (int, error), (uint64_t, bytes));
 MPROC_MESSAGE(hasher, progress, (uint64_t, bytes));
 

@@ -45,6 +45,17 @@ progress_start(struct progress *p)
 	p->start = now();
 }
 
+bool
+progress_due(struct progress *p, int every_ms)
+{
+	double t = now();
+
+	if (t < p->last + every_ms / 1e3)
+		return false;
+	p->last = t;
+	return true;
+}
+
 void
 progress_draw(struct progress *p)
 {

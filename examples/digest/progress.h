@@ -15,11 +15,14 @@ struct progress {
 	uint64_t	files, bytes;	/* public: done */
 	uint64_t	all_files, all_bytes;	/* public: 0 when unknown */
 	double		start;		/* private, as is the rest; seconds */
+	double		last;
 	bool		drawn;
 };
 
 /* The time is counted from here. */
 void progress_start(struct progress *p);
+/* Has it been so long since this was last true? */
+bool progress_due(struct progress *p, int every_ms);
 void progress_draw(struct progress *p);
 void progress_clear(struct progress *p);
 
