@@ -183,7 +183,7 @@ one_round(const struct hostility_spec *spec, uint64_t seed,
 static uint64_t
 first_seed(void)
 {
-	long seed = chaos_env("MPROC_CHAOS_SEED", 0);
+	long seed = test_env("MPROC_CHAOS_SEED", 0);
 
 	return seed != 0 ? (uint64_t)seed : (uint64_t)time(NULL) ^
 	    (uint64_t)getpid() << 20;
@@ -194,7 +194,7 @@ hostile(void **state)
 {
 	const struct hostility_spec *spec = *state;
 	bool mixed = spec->how == MIXED;
-	long ms = mixed ? 1000 * chaos_env("MPROC_CHAOS_SECONDS", 2) : 200;
+	long ms = mixed ? 1000 * test_env("MPROC_CHAOS_SECONDS", 2) : 200;
 	int64_t end = test_now_ms() + ms;
 	uint64_t seed = first_seed();
 	struct mproc *sibling;
@@ -210,7 +210,7 @@ hostile(void **state)
 		one_round(spec, seed, sibling, &slow);
 		(void)chaos_random(&seed);
 		n++;
-	} while (test_now_ms() < end && chaos_env("MPROC_CHAOS_SEED", 0) == 0);
+	} while (test_now_ms() < end && test_env("MPROC_CHAOS_SEED", 0) == 0);
 	print_message("%d rounds, %ld KiB more\n", n, (rss() - before) >> 10);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	assert_true(rss() - before < MEMORY);

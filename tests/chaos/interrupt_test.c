@@ -307,9 +307,9 @@ some_interrupts(uint64_t *seed)
 static void
 ask9_an_interrupt_ends_the_program(void **state)
 {
-	long i, n = chaos_env("MPROC_CHAOS_INTERRUPTS",
-	    chaos_count(200) == 200 ? 200 : 20);
-	uint64_t seed = (uint64_t)chaos_env("MPROC_CHAOS_SEED",
+	long i, n = test_count("MPROC_CHAOS_INTERRUPTS",
+	    test_slow() > 1 ? 100 : 200);
+	uint64_t seed = (uint64_t)test_env("MPROC_CHAOS_SEED",
 	    (long)time(NULL));
 	int64_t ms, longest = 0;
 

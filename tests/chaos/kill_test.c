@@ -577,7 +577,7 @@ static void
 killed(void **state)
 {
 	const struct spec *spec = *state;
-	long i, kills = chaos_env("MPROC_CHAOS_KILLS", chaos_count(1000));
+	long i, kills = test_count("MPROC_CHAOS_KILLS", 1000);
 	long n = (kills + POINTS - 1) / POINTS;
 	enum mproc_launch how;
 

@@ -184,9 +184,9 @@ some_orphanings(uint64_t *seed)
 static void
 ask8_nothing_survives_its_frontend(void **state)
 {
-	long i, n = chaos_env("MPROC_CHAOS_ORPHANS",
-	    chaos_count(1000) == 1000 ? 1000 : 40);
-	uint64_t seed = (uint64_t)chaos_env("MPROC_CHAOS_SEED",
+	long i, n = test_count("MPROC_CHAOS_ORPHANS",
+	    test_slow() > 1 ? 200 : 1000);
+	uint64_t seed = (uint64_t)test_env("MPROC_CHAOS_SEED",
 	    (long)time(NULL));
 	int64_t ms, longest = 0;
 	int slow = 0;

@@ -99,7 +99,7 @@ static unsigned
 how_many(enum mproc_launch how, int error)
 {
 	if (error != EPIPE && error != ECONNRESET)
-		return (unsigned)chaos_count(MOST);
+		return (unsigned)test_count(NULL, MOST);
 	return how == MPROC_FORK || how == MPROC_THREAD;
 }
 
@@ -107,7 +107,7 @@ how_many(enum mproc_launch how, int error)
 static bool
 is_tried(const struct call *c, const int *error)
 {
-	return *error != 0 && error - c->codes < chaos_count(8);
+	return *error != 0 && error - c->codes < test_count(NULL, 8);
 }
 
 static void
@@ -202,7 +202,7 @@ one_in_backend(struct mproc *p, const char *name, int error, unsigned n,
 static void
 a_call_fails_in_the_backend(void **state)
 {
-	unsigned n, total = 0, deaths = 0, most = (unsigned)chaos_count(MOST);
+	unsigned n, total = 0, deaths = 0, most = (unsigned)test_count(NULL, MOST);
 	const struct call *c;
 	const int *error;
 	struct mproc *p;

@@ -202,7 +202,7 @@ eight_threads(void **state)
 {
 	const struct variant *v = *state;
 	struct shared s = { .end = test_now_ms() +
-	    1000 * chaos_env("MPROC_CHAOS_SECONDS", 1) };
+	    1000 * test_env("MPROC_CHAOS_SECONDS", 1) };
 	struct one one[THREADS];
 	pthread_t thread[THREADS];
 	struct mproc_msg *msg;

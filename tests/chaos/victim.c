@@ -299,26 +299,6 @@ c__act(struct victim *self, const struct victim_act *args,
 	}
 }
 
-long
-chaos_env(const char *name, long or_this)
-{
-	const char *value = getenv(name);
-
-	return value != NULL && *value != '\0' ? strtol(value, NULL, 0) :
-	    or_this;
-}
-
-long
-chaos_count(long n)
-{
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	long part = n / 5;
-#else
-	long part = test_on_valgrind() ? n / 20 : n;
-#endif
-	return part > 0 ? part : 1;
-}
-
 bool
 chaos_gone(int pid)
 {

@@ -60,10 +60,6 @@ MPROC_MESSAGE(victim, failed, (bool, any));
 
 extern const struct mproc_class victim_class;
 
-/* A number from the environment, or this one. */
-long chaos_env(const char *name, long or_this);
-/* `n` in a plain build; a part of it where a sanitizer or valgrind runs. */
-long chaos_count(long n);
 /* Is there no process of this number, or only a zombie? */
 bool chaos_gone(int pid);
 /*

@@ -6,7 +6,7 @@
 
 #include <mproc/context.h>
 
-#define BOUND_MS	5000
+#define BOUND_MS	20000
 
 struct mproc_context *ctx_make(void);
 /* Run it; the test fails if it does not end within BOUND_MS. */

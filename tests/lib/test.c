@@ -74,6 +74,35 @@ test_on_valgrind(void)
 	return preload != NULL && strstr(preload, "vgpreload") != NULL;
 }
 
+int
+test_slow(void)
+{
+	if (test_on_valgrind())
+		return 20;
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+	return 5;
+#else
+	return 1;
+#endif
+}
+
+long
+test_env(const char *name, long otherwise)
+{
+	const char *text = getenv(name);
+
+	return text != NULL && *text != '\0' ? strtol(text, NULL, 0) :
+	    otherwise;
+}
+
+long
+test_count(const char *name, long n)
+{
+	n /= test_slow() * test_env("TEST_PART", 1);
+	n = n > 0 ? n : 1;
+	return name != NULL ? test_env(name, n) : n;
+}
+
 int64_t
 test_now_ms(void)
 {

@@ -86,6 +86,16 @@ int test_poll(int fd, int events, int ms);
  * and /proc/self/exe, which is what a spawned process executes, is valgrind.
  */
 bool test_on_valgrind(void);
+/* How many times slower this build is than a plain one, roughly. */
+int test_slow(void);
+/* The number in the environment variable `name`, or this. */
+long test_env(const char *name, long otherwise);
+/*
+ * How often to do something: n times; in a slow build, or with TEST_PART=k in
+ * the environment, only a part of it, at least once.  A number in `name`, if
+ * not NULL, goes before.
+ */
+long test_count(const char *name, long n);
 /* CLOCK_MONOTONIC in milliseconds. */
 int64_t test_now_ms(void);
 

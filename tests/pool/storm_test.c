@@ -13,16 +13,6 @@
 
 #define WINDOW	512
 
-static long
-number(const char *name, long otherwise)
-{
-	const char *text = getenv(name);
-
-	if (text != NULL)
-		return atol(text);
-	return test_on_valgrind() ? otherwise / 20 : otherwise;
-}
-
 struct storm {
 	struct mproc_pool *pool;
 	struct mproc_future *f[WINDOW];
@@ -74,8 +64,8 @@ storm(struct mproc_pool_options o, struct storm *s)
 	struct mproc_pool_stats st;
 	long i;
 
-	s->jobs = number("MPROC_STORM_JOBS", 20000);
-	s->kills = number("MPROC_STORM_KILLS", 100);
+	s->jobs = test_count("MPROC_STORM_JOBS", 20000);
+	s->kills = test_count("MPROC_STORM_KILLS", 100);
 	s->seed = 7;
 	s->pool = task_pool(o);
 	for (i = 0; i < s->jobs + WINDOW; i++) {

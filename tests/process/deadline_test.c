@@ -138,7 +138,7 @@ ask17_a_chain_ends_with_its_first_deadline(void **state)
 {
 	struct mproc *p = start_chain(state);
 	int64_t since = test_now_ms();
-	int ms = 200 * fix_slow();
+	int ms = 200 * test_slow();
 
 	assert_int_equal(mproc_call(p, ms, NULL, chain_hop, .hops = HOPS,
 	    .wait = true), -ETIMEDOUT);
@@ -209,7 +209,7 @@ ask18_no_late_reply_is_anothers(void **state)
 {
 	struct mproc *p = fix_start(state, (struct mproc_options){
 	    .name = "late" });
-	int64_t n, calls = fix_count("MPROC_CHAOS_CALLS", 50000);
+	int64_t n, calls = test_count("MPROC_CHAOS_CALLS", 50000);
 	struct mproc_future *f[BATCH];
 	struct mproc_stats s;
 	uint64_t in_time = 0;
@@ -254,7 +254,7 @@ fill_mailbox(struct mproc *p, int64_t sent)
 {
 	int i;
 
-	assert_int_equal(mproc_send(p, probe_nap, .ms = 100 * fix_slow()), 0);
+	assert_int_equal(mproc_send(p, probe_nap, .ms = 100 * test_slow()), 0);
 	for (i = 0; i < 50000; i++)
 		assert_int_equal(mproc_send(p, probe_note, .n = ++sent), 0);
 	assert_int_equal(mproc_ping(p, SOON), 0);
@@ -283,7 +283,8 @@ ask21_pings_pass_a_full_mailbox(void **state)
 	printf("pings past %lld messages: median %lld us, longest %lld us\n",
 	    (long long)sent, (long long)us[PINGS / 2],
 	    (long long)us[PINGS - 1]);
-	assert_in_range(us[PINGS / 2], 0, 10000 * fix_slow());
+	/* that they are quick is a matter of the benches, not of a busy day */
+	assert_in_range(us[PINGS / 2], 0, SOON / 2 * 1000);
 	fix_finish(p);
 }
 

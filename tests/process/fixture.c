@@ -22,7 +22,7 @@ fix_run(const struct CMUnitTest *tests, size_t n)
 	size_t i, kept = 0;
 	int r;
 
-	if (!fix_valgrind())
+	if (!test_on_valgrind())
 		return test_run(tests, n);
 	if ((some = calloc(n, sizeof(*some))) == NULL)
 		return EXIT_FAILURE;
@@ -212,36 +212,6 @@ fix_gone(pid_t pid, int ms)
 	revents = test_poll(pidfd, POLLIN, ms);
 	close(pidfd);
 	return revents != 0;
-}
-
-bool
-fix_valgrind(void)
-{
-	const char *s = getenv("LD_PRELOAD");
-
-	return s != NULL && strstr(s, "vgpreload") != NULL;
-}
-
-int
-fix_slow(void)
-{
-	if (fix_valgrind())
-		return 20;
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-	return 4;
-#else
-	return 1;
-#endif
-}
-
-long
-fix_count(const char *name, long n)
-{
-	const char *wanted = getenv(name);
-
-	if (wanted != NULL && *wanted != '\0')
-		return strtol(wanted, NULL, 0);
-	return n / fix_slow() > 0 ? n / fix_slow() : 1;
 }
 
 _Noreturn void

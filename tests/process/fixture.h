@@ -68,12 +68,6 @@ long fix_proc_number(pid_t pid, const char *field);
 /* Until the process is gone (also one that is not our child). */
 bool fix_gone(pid_t pid, int ms);
 
-bool fix_valgrind(void);
-/* So many times; another number is in the environment, or less will do. */
-long fix_count(const char *name, long n);
-/* Everything takes longer: by this factor, 1 normally. */
-int fix_slow(void);
-
 /* Run fn in a fork; its CHECKs decide. */
 void fix_in_fork(void (*fn)(void));
 #define CHECK(condition) do {						\

@@ -26,6 +26,21 @@
 
 static const char *program;	/* argv[0] */
 
+/* How often it went to sleep, once it stays asleep after its last message. */
+static long
+sleeps_of(pid_t pid)
+{
+	int64_t until = test_now_ms() + SOON;
+	long n = fix_proc_number(pid, "voluntary_ctxt_switches"), last;
+
+	do {
+		last = n;
+		(void)poll(NULL, 0, 50 * test_slow());
+		n = fix_proc_number(pid, "voluntary_ctxt_switches");
+	} while (n != last && test_now_ms() < until);
+	return n;
+}
+
 static void
 vk19_an_idle_backend_sleeps(void **state)
 {
@@ -35,15 +50,13 @@ vk19_an_idle_backend_sleeps(void **state)
 	struct mproc_msg *msg;
 	long before, after;
 
-	/* asleep after the last message, as the kernel counts it */
 	assert_int_equal(mproc_call(p, SOON, NULL, probe_echo), 0);
-	(void)poll(NULL, 0, 50 * fix_slow());
-	before = fix_proc_number(pid, "voluntary_ctxt_switches");
+	before = sleeps_of(pid);
 	assert_true(before > 0);
 	/* the frontend sleeps, too: it goes to sleep once */
 	after = fix_proc_number(getpid(), "voluntary_ctxt_switches");
 	assert_int_equal(mproc_recv(p, IDLE_MS, &msg), 0);
-	if (!fix_valgrind())
+	if (!test_on_valgrind())
 		assert_in_range(fix_proc_number(getpid(),
 		    "voluntary_ctxt_switches") - after, 0, 3);
 	after = fix_proc_number(pid, "voluntary_ctxt_switches");
@@ -235,7 +248,7 @@ few_descriptors_are_said(void **state)
 {
 	(void)state;
 	/* valgrind imitates the limit, for some system calls only */
-	if (fix_valgrind())
+	if (test_on_valgrind())
 		skip();
 	fix_in_fork(few_descriptors);
 }
@@ -261,7 +274,7 @@ vk31_titles(void **state)
 	for (i = 0; i < n; i++)
 		if (text[i] == '\0')
 			text[i] = ' ';
-	if (!fix_valgrind())
+	if (!test_on_valgrind())
 		assert_non_null(strstr(text, "Probe a-long-process-name"));
 	fix_finish(p);
 }
@@ -302,7 +315,7 @@ kernel_tells(void)
 
 	if (uname(&u) == 0)
 		(void)sscanf(u.release, "%d.%d", &major, &minor);
-	return (major > 6 || (major == 6 && minor >= 15)) && !fix_valgrind();
+	return (major > 6 || (major == 6 && minor >= 15)) && !test_on_valgrind();
 }
 
 /* How many were not known. */
@@ -400,7 +413,7 @@ allocate(void *arg)
 static void
 vk70_starts_in_a_program_with_threads(void **state)
 {
-	long i, n = fix_count("MPROC_CHAOS_STARTS", 300);
+	long i, n = test_count("MPROC_CHAOS_STARTS", 300);
 	pthread_t thread[8];
 	struct mproc *p;
 
@@ -497,7 +510,7 @@ vk26_only_the_program_sees_an_interrupt(void **state)
 	pid_t pid;
 
 	(void)state;
-	if (fix_valgrind())
+	if (test_on_valgrind())
 		skip();		/* it execs itself */
 	pid = start_at_terminal(&master);
 	while (strstr(text, "ready") == NULL) {

@@ -344,7 +344,7 @@ vk20_ping(void **state)
 			best = s.ping_us;
 	}
 	assert_int_equal(s.pings, 20);
-	assert_in_range(best, 1, 5000 * fix_slow());
+	assert_in_range(best, 1, SOON / 2 * 1000);
 	if (fix_placement(state) != MPROC_THREAD) {
 		/* a stopped one does not answer */
 		assert_int_equal(kill(mproc_pid(p), SIGSTOP), 0);
@@ -482,7 +482,7 @@ a_fork_amid_threads_hangs_nowhere(void **state)
 	for (i = 0; i < 3; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, talk, &t),
 		    0);
-	for (i = 0; i < 100 / fix_slow(); i++)
+	for (i = 0; i < 100 / test_slow(); i++)
 		fix_in_fork(free_anothers);
 	t.enough = true;
 	for (i = 0; i < 3; i++)
@@ -496,7 +496,7 @@ static void
 the_end_is_seen_though_a_fork_lives_on(void **state)
 {
 	struct mproc *p = fix_start(state, (struct mproc_options){
-	    .name = "ended" });
+	    .name = "ended", .stop_grace_ms = SOON });
 	int hold[2], status, i;
 	int64_t since;
 	pid_t pid;
@@ -513,7 +513,7 @@ the_end_is_seen_though_a_fork_lives_on(void **state)
 		assert_int_equal(mproc_call(p, SOON, NULL, probe_echo), 0);
 		since = test_now_ms();
 		assert_int_equal(mproc_stop(p), 0);
-		assert_true(test_now_ms() - since < 1000 * fix_slow());
+		assert_true(test_now_ms() - since < SOON);
 		assert_int_equal(fix_dead(p)->exit_code, 0);
 		assert_int_equal(mproc_start(p), 0);
 	}

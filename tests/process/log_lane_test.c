@@ -225,7 +225,7 @@ the_last_record_arrives(void **state)
 	static const int sigs[] = { SIGABRT, SIGKILL, SIGSEGV };
 	struct mproc *p = fix_new(&probe_class, (struct mproc_options){
 	    .launch = fix_placement(state), .name = "last" });
-	int i, tries = (int)fix_count("MPROC_CHAOS_LOGS", 60);
+	int i, tries = (int)test_count("MPROC_CHAOS_LOGS", 60);
 	char text[48];
 
 	for (i = 0; i < tries; i++) {
@@ -389,7 +389,7 @@ a_sink_may_wait_for_the_process(void **state)
 	struct deep d = { .records = 0 };
 	struct mproc_sink sink = mproc_sink_callback(MPROC_DEBUG,
 	    use_all_of_it, &d);
-	int i, rounds = DEEP / fix_slow();
+	int i, rounds = DEEP / test_slow();
 	pthread_t thread;
 
 	assert_int_equal(mproc_log_add_sink("", &sink, NULL), 0);

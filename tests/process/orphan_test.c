@@ -156,7 +156,7 @@ nobody_survives_the_program(void **state)
 	size_t len = 0;
 	ssize_t got;
 
-	if (fix_valgrind())
+	if (test_on_valgrind())
 		skip();		/* it execs itself */
 	victim = start_victim(fix_placement(state), &fd);
 	while (len < sizeof(text) - 1 && strchr(text, '\n') == NULL) {

@@ -143,7 +143,7 @@ a_flood_of_lines(void **state)
 	struct mproc *p = fix_start(state, (struct mproc_options){
 	    .name = "p", .capture_output = true, .stop_grace_ms = SOON });
 	char text[32];
-	int i, n = 3000 / fix_slow();
+	int i, n = 3000 / test_slow();
 
 	for (i = 0; i < n; i++) {
 		snprintf(text, sizeof(text), "%d with some text", i);

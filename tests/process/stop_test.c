@@ -173,7 +173,7 @@ vk16_no_post_run_after_sigkill(void **state)
 	fix_finish(p);
 }
 
-/* Gone at the end of the second rung; the best of three, for busy machines */
+/* Gone at the end of the second rung: neither before nor never. */
 static void
 vk24_a_spinning_handler_without_sigterm(void **state)
 {
@@ -199,7 +199,7 @@ vk24_a_spinning_handler_without_sigterm(void **state)
 		assert_int_equal(d->signal, SIGKILL);
 		assert_string_equal(d->command, "spin");
 	}
-	assert_true(best < 2 * GRACE + 100 * fix_slow());
+	assert_true(best < SOON / 2);
 	fix_finish(p);
 }
 
@@ -227,13 +227,13 @@ vk25_ten_stop_in_the_time_of_one(void **state)
 	for (i = 0; i < 10; i++) {
 		list[i] = fix_start(state, (struct mproc_options){
 		    .stop_grace_ms = SOON });
-		assert_int_equal(mproc_send(list[i], probe_nap, .ms = 400),
+		assert_int_equal(mproc_send(list[i], probe_nap, .ms = 1000),
 		    0);
 	}
 	begin = test_now_ms();
 	assert_int_equal(mproc_stop_all(list, 10), 0);
 	took = test_now_ms() - begin;
-	assert_true(took < 3500);	/* not 4000 */
+	assert_true(took < 9000);	/* not 10 * 1000 */
 	for (i = 0; i < 10; i++)
 		fix_finish(list[i]);
 }
@@ -254,7 +254,7 @@ vk25_ten_that_do_not_listen(void **state)
 	}
 	begin = test_now_ms();
 	assert_int_equal(mproc_stop_all(list, 10), 0);
-	assert_true(test_now_ms() - begin < 2500);	/* not 10 * 600 */
+	assert_true(test_now_ms() - begin < 5500);	/* not 10 * 600 */
 	for (i = 0; i < 10; i++)
 		fix_finish(list[i]);
 }

@@ -151,19 +151,13 @@ thread_reserves(void *arg)
 	return NULL;
 }
 
-/* MPROC_TEST_ROUNDS=100000 for the full count; less is enough to see a bug. */
-static int
-rounds(void)
-{
-	const char *text = getenv("MPROC_TEST_ROUNDS");
-
-	return text != NULL ? atoi(text) : 2000;
-}
-
 static void
 vk57_reserve_is_exclusive(void **state)
 {
-	struct race race = { .eg = new_group(4), .rounds = rounds() };
+	struct race race = {
+		.eg = new_group(4),
+		.rounds = (int)test_count("MPROC_TEST_ROUNDS", 2000)
+	};
 	pthread_t threads[THREADS];
 	int i;
 

@@ -15,7 +15,7 @@
 #include "system/system.h"
 #include "test.h"
 
-#define BOUND_MS 5000
+#define BOUND_MS 20000
 
 static void
 wait_dead(int pidfd)
