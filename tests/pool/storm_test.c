@@ -64,8 +64,8 @@ storm(struct mproc_pool_options o, struct storm *s)
 	struct mproc_pool_stats st;
 	long i;
 
-	s->jobs = test_count("MPROC_STORM_JOBS", 20000);
-	s->kills = test_count("MPROC_STORM_KILLS", 100);
+	s->jobs = test_count("MPROC_STORM_JOBS", 100000);
+	s->kills = test_count("MPROC_STORM_KILLS", 1000);
 	s->seed = 7;
 	s->pool = task_pool(o);
 	for (i = 0; i < s->jobs + WINDOW; i++) {
