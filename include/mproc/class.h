@@ -13,6 +13,7 @@
 #ifndef MPROC_CLASS_H
 #define MPROC_CLASS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,6 +48,15 @@ typedef int mproc_handler_fn(struct mproc_backend *base, const void *args,
  * @help     one sentence for people: describe, the manual, error texts
  * @reply    the message it replies with (MPROC_SCHEMA(m)), or NULL: any;
  *           mproc_reply() then refuses another with -EINVAL
+ * @urgent   a notification: sent by mproc_notify() and mproc_pool_notify()
+ *           only, and handled in a thread of the backend's own for these,
+ *           one after the other, at once: also while a handler runs
+ *
+ * An urgent handler shares the class struct with what runs meanwhile, so
+ * what both use is atomic or behind a mutex.  Of this library it calls
+ * mproc_log(), mproc_fail() and mproc_canceled() (no-go?) only.  Its message
+ * has no descriptors, and no reply.  It is served from when pre_run has
+ * returned until post_run is called, which also waits for it.
  */
 struct mproc_handler {
 	const char			*command;
@@ -54,6 +64,7 @@ struct mproc_handler {
 	mproc_handler_fn		*entry;
 	const char			*help;
 	const struct mproc_schema	*reply;
+	bool				 urgent;
 };
 
 /* Raised when struct mproc_class or struct mproc_handler changes. */
@@ -179,7 +190,8 @@ struct mproc_class {
  * Returns 0, or with every fault in the text of mproc_errmsg(NULL), one a
  * line, each with class and row:
  *   -EINVAL  a name is missing or too long, a row has no entry or schema, a
- *            schema is out of bounds, the struct has no room for `base`
+ *            schema is out of bounds, the struct has no room for `base`, an
+ *            urgent row has a reply, or a descriptor in its message
  *   -EEXIST  two rows have one command
  *   -EPROTO  compiled against another version of this header
  * Call from: anywhere, any thread.

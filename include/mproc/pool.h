@@ -491,15 +491,26 @@ int mproc_pool_set_offload(struct mproc_pool *pool, enum mproc_offload to);
 int mproc_pool_set_fail_open(struct mproc_pool *pool, bool fail_open);
 
 /*
- * mproc_pool_notify - cast a message to every worker that is ready, before
- * what waits there (-ENOTCONN if none is).  A worker takes it between jobs.
- * Returns how many got it.
+ * mproc_pool_notify - send a message to every worker that is ready.
+ *
+ * A command whose row is `.urgent` (mproc/class.h) is handled at once, in a
+ * thread of its own in each worker, whatever job runs there.  Any other is
+ * handled by a worker between two jobs.  In each worker in order of sending.
+ *
+ * @wait_ms  until every worker has room for a notification: 0 do not wait,
+ *           -1 no limit
+ *
+ * Returns how many got it, or, with nothing sent,
+ *   -EAGAIN     a worker has no room (wait_ms 0);  -ETIMEDOUT, in wait_ms
+ *   -ENOTCONN   no worker is ready
+ *   -ENOSYS, -EINVAL, -EMSGSIZE, -ENOMEM as mproc_notify() has them
+ *   -EDEADLK    it would have to wait, in a callback
  */
-#define mproc_pool_notify(pool_, message_, ...)				\
+#define mproc_pool_notify(pool_, wait_ms_, message_, ...)		\
 	mproc__kwargs(message_, mproc_pool_notify_typed((pool_),	\
-	    MPROC_SCHEMA(message_), &mproc__kw)				\
+	    (wait_ms_), MPROC_SCHEMA(message_), &mproc__kw)		\
 	    __VA_OPT__(,) __VA_ARGS__)
-int mproc_pool_notify_typed(struct mproc_pool *pool,
+int mproc_pool_notify_typed(struct mproc_pool *pool, int wait_ms,
     const struct mproc_schema *schema, const void *args);
 
 /*

@@ -206,7 +206,8 @@ int mproc_wait_ready(struct mproc *p, int timeout_ms);
  *   -ESHUTDOWN  stop was requested
  *   -EPIPE      the backend is dead
  *   -ENOSYS     the class has no such command
- *   -EINVAL     the class takes another message under this name
+ *   -EINVAL     the class takes another message under this name, or only by
+ *               mproc_notify()
  *   -EMSGSIZE   larger than max_message;  -EBADF a bad MPROC_FD
  *   -ENOMEM, -EMFILE, -ECHILD
  * Nothing is queued on failure.  Sends before the start wait for it.
@@ -221,6 +222,30 @@ int mproc_send_msg(struct mproc *p, const struct mproc_msg *msg);
 /* Cast a received message on, under another command (NULL: its own). */
 int mproc_forward(struct mproc *p, const struct mproc_msg *msg,
     const char *command);
+
+/*
+ * mproc_notify - send a notification: a message of a row that is `.urgent`.
+ * It waits for no other message, and is handled also while a handler runs;
+ * notifications are handled in the order of sending.
+ *
+ * @wait_ms  for room: some hundred small ones may wait to be handled
+ *
+ * Nothing of it is in the accounts.  What the backend has not handled when it
+ * ends by mproc_stop() it still handles.
+ *
+ * Returns 0, or, with nothing sent,
+ *   -EAGAIN     no room (wait_ms 0);  -ETIMEDOUT no room for wait_ms
+ *   -ENOTCONN   not started;  -ESHUTDOWN stop was requested;  -EPIPE dead
+ *   -ENOSYS     the class has no such command
+ *   -EINVAL     the row is not urgent, or takes another message
+ *   -EMSGSIZE   larger than 65536 bytes
+ *   -ENOMEM, -ECHILD
+ */
+#define mproc_notify(p_, wait_ms_, message_, ...)			\
+	mproc__kwargs(message_, mproc_notify_typed((p_), (wait_ms_),	\
+	    MPROC_SCHEMA(message_), &mproc__kw) __VA_OPT__(,) __VA_ARGS__)
+int mproc_notify_typed(struct mproc *p, int wait_ms,
+    const struct mproc_schema *schema, const void *args);
 
 /*
  * mproc_reserve - begin a cast whose payload is built where it is sent from:

@@ -111,32 +111,87 @@ mproc_pool_set_fail_open(struct mproc_pool *pool, bool fail_open)
 	return 0;
 }
 
-int
-mproc_pool_notify_typed(struct mproc_pool *pool,
-    const struct mproc_schema *schema, const void *args)
+static bool
+is_served(const struct mproc__worker *w)
+{
+	return w->state == MPROC__WORKER_READY ||
+	    w->state == MPROC__WORKER_CLOSED;
+}
+
+/* Room for a notification to all?  Else hear of it where there is none. */
+static bool
+all_have_room(void *arg)
+{
+	struct mproc_pool *pool = arg;
+	struct mproc__worker *w;
+
+	for (w = pool->all.first; w != NULL; w = w->next) {
+		if (!is_served(w) || mproc__notify_room(w->p))
+			continue;
+		mproc__notify_watch(w->p, pool->epfd, w);
+		return mproc__notify_room(w->p);
+	}
+	return true;
+}
+
+/* To one: at once, or before its next job. */
+static int
+notify(struct mproc__worker *w, const struct mproc_schema *schema,
+    const void *args, bool urgent)
+{
+	int r;
+
+	if (urgent)
+		return mproc__notify(w->p, schema, args);
+	mproc__batch_flush(w->p);
+	if ((r = mproc_send_typed(w->p, schema, args)) == 0)
+		w->seq++;	/* it is begun in its turn, too */
+	return r;
+}
+
+/* What dies meanwhile is not counted: its death will tell. */
+static int
+notify_all(struct mproc_pool *pool, const struct mproc_schema *schema,
+    const void *args, bool urgent)
 {
 	struct mproc__worker *w;
-	int r, n = 0;
+	int r = 0, n = 0;
 
+	for (w = pool->all.first; w != NULL; w = w->next) {
+		if (!is_served(w))
+			continue;
+		if ((r = notify(w, schema, args, urgent)) == 0)
+			n++;
+		else if (r != -EPIPE)
+			return r;
+	}
+	return n > 0 ? n : mproc__err(-ENOTCONN, "pool %s has no worker that "
+	    "is ready", pool->name);
+}
+
+int
+mproc_pool_notify_typed(struct mproc_pool *pool, int wait_ms,
+    const struct mproc_schema *schema, const void *args)
+{
+	bool urgent;
+	int r = 0;
+
+	if (schema == NULL)
+		return mproc__err(-EINVAL, "no message given");
 	if ((r = mproc__pool_enter(pool)) < 0)
 		return r;
-	for (w = pool->all.first; w != NULL && r == 0; w = w->next) {
-		if (w->state != MPROC__WORKER_READY &&
-		    w->state != MPROC__WORKER_CLOSED)
-			continue;
-		mproc__batch_flush(w->p);
-		if ((r = mproc_send_typed(w->p, schema, args)) == -EPIPE)
-			r = 0;		/* its death will tell */
-		else if (r == 0) {
-			w->seq++;	/* it is begun in its turn, too */
-			n++;
-		}
+	urgent = mproc__index_check_urgent(&pool->index, schema) == 0;
+	if (urgent && !all_have_room(pool)) {
+		r = wait_ms == 0 ? -EAGAIN : mproc__pool_wait(pool,
+		    all_have_room, pool, mproc__deadline(wait_ms));
+		if (r == -EAGAIN || r == -ETIMEDOUT)
+			r = mproc__err(r, "a worker of pool %s has no room "
+			    "for a notification", pool->name);
 	}
-	if (r == 0 && n == 0)
-		r = mproc__err(-ENOTCONN, "pool %s has no worker that is "
-		    "ready", pool->name);
+	if (r == 0)
+		r = notify_all(pool, schema, args, urgent);
 	mproc__pool_leave(pool);
-	return r < 0 ? r : n;
+	return r;
 }
 
 void

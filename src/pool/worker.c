@@ -481,6 +481,7 @@ mproc__worker_gone(struct mproc__worker *w)
 	if (pool->local == w)
 		pool->local = NULL;
 	(void)epoll_ctl(pool->epfd, EPOLL_CTL_DEL, w->p->epfd, NULL);
+	(void)epoll_ctl(pool->epfd, EPOLL_CTL_DEL, w->p->notify_fd, NULL);
 	mproc__pool_flush(pool);	/* it may be in that list */
 	w->next = pool->dead;
 	pool->dead = w;

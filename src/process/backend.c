@@ -106,6 +106,11 @@ keep_args(struct mproc__core *core, const struct ctl_go *go)
 			return fd;
 		core->args_fds[core->n_args_fds++] = fd;
 	}
+	if (go->notify.present) {
+		if ((fd = mproc__dup(go->notify.fd)) < 0)
+			return fd;
+		core->notify_fd = fd;
+	}
 	if (go->args.size == 0)
 		return 0;
 	/* one spare byte: strings are ended in place */
@@ -214,6 +219,7 @@ make_object(struct mproc__core *core)
 	for (i = 0; i < cls->n_handlers; i++)
 		if (cls->handlers[i].schema->size > largest)
 			largest = cls->handlers[i].schema->size;
+	core->scratch_size = largest;
 	core->scratch = calloc(1, largest);
 	core->object = calloc(1, cls->size);
 	core->request = calloc(1, sizeof(*core->request));
@@ -291,7 +297,7 @@ pre_run(struct mproc__core *core)
 
 	if (core->class->pre_run != NULL)
 		r = call_hook(core, core->class->pre_run);
-	if (r >= 0)
+	if (r >= 0 && (r = mproc__notifier_start(core)) >= 0)
 		return 0;
 	(void)snprintf(text, sizeof(text), "pre_run: %s", hook_text(core, r));
 	(void)send_ready(core, r, text);
@@ -314,6 +320,7 @@ live(struct mproc__core *core)
 	atomic_store(&core->page->row, MPROC__ROW_BOOT);
 	mproc__drop_rest(core);
 	mproc__cancel_deferred(core);
+	mproc__notifier_stop(core);
 	if (cls->post_run != NULL) {
 		r = exit_status(core, "post_run",
 		    call_hook(core, cls->post_run));
@@ -339,6 +346,7 @@ tear_down(struct mproc__core *core)
 		(void)munmap(core->page, MPROC__PAGE_SIZE);
 	for (i = 0; i < core->n_args_fds; i++)
 		mproc__close(core->args_fds[i]);
+	mproc__close(core->notify_fd);
 	mproc__close(core->wake_fd);
 	mproc__close(core->boot.fd[MPROC__BOOT_DATA]);
 	mproc__close(core->boot.fd[MPROC__BOOT_CONTROL]);
@@ -369,7 +377,7 @@ mproc__backend_main(const struct mproc__boot *boot)
 	}
 	core->boot = *boot;
 	core->class = boot->class;
-	core->epfd = core->wake_fd = core->timerfd = -1;
+	core->epfd = core->wake_fd = core->timerfd = core->notify_fd = -1;
 	r = set_up(core);
 	if (r == 0)
 		status = live(core);

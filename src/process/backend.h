@@ -29,6 +29,7 @@ struct mproc_request {
 	uint64_t	 id;		/* 0: a cast */
 	int		 row;		/* -1: unknown command */
 	bool		 is_call, answered, deferred;
+	bool		 urgent;	/* in the thread of notifications */
 	bool		 counted;	/* its outcome is in the accounts */
 	int64_t		 deadline_ns;	/* 0: none */
 	uint64_t	 bytes;
@@ -83,6 +84,8 @@ struct mproc__core {
 	struct mproc__envelope args_env;
 	struct mproc__poke args_poke;
 	int		 args_fds[MPROC__ARGS_FDS], n_args_fds;
+	int		 notify_fd;	/* ours; -1 */
+	struct mproc__notifier *notifier;	/* while it is served */
 	void		*args_struct;
 	const struct mproc_schema *args_schema;
 
@@ -110,6 +113,7 @@ struct mproc__core {
 	/* messages */
 	const struct mproc__route *last_route;	/* of the message before */
 	void		*scratch;	/* decoded arguments */
+	size_t		 scratch_size;
 	struct mproc__buf side;		/* texts of frames in the ring */
 	struct mproc_request *request;	/* the next or current one */
 	struct mproc_request *spare;	/* when that one is deferred */
@@ -137,6 +141,11 @@ bool	mproc__loop_ended(struct mproc__core *);
  * thread the stop that comes a second time.
  */
 bool	mproc__terminated(const struct mproc__core *);
+
+/* backend_notify.c: 0 or -errno; none if the class has no notifications */
+int	mproc__notifier_start(struct mproc__core *);
+/* Handles what has come, and waits for the one that is being handled. */
+void	mproc__notifier_stop(struct mproc__core *);
 
 /* backend_message.c */
 int	mproc__dispatch(struct mproc__core *, struct mproc__frame *);

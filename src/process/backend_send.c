@@ -272,6 +272,8 @@ mproc_yield_msg(struct mproc_request *req, const struct mproc_msg *msg)
 bool
 mproc_canceled(const struct mproc_request *req)
 {
+	if (req->urgent)	/* what else there is belongs to the loop */
+		return atomic_load(&req->core->page->no_go) != 0;
 	return mproc__is_canceled(req) || !mproc_going(req->core->base);
 }
 

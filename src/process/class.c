@@ -58,10 +58,13 @@ add_row(struct mproc__index *ix, size_t row)
 	at = (uint32_t)(mix(h->command, len, first, last) >> ix->shift);
 	while (ix->slot[at & ix->mask].len != 0)
 		at++;
+	ix->has_urgent = ix->has_urgent || h->urgent;
 	ix->slot[at & ix->mask] = (struct mproc__route){
 		.first = first, .last = last, .schema = h->schema,
 		.len = (uint16_t)len, .row = (uint16_t)row,
 	};
+	if (h->urgent)
+		return;		/* what is taken is what goes by the mailbox */
 	at = (uint32_t)(hash >> 32);
 	while (ix->message[at & ix->mask] != 0)
 		at++;
@@ -80,6 +83,7 @@ mproc__index_init(struct mproc__index *ix, const struct mproc_class *cls)
 		ix->shift--;
 	}
 	ix->class = cls;
+	ix->has_urgent = false;
 	ix->mask = n - 1;
 	ix->slot = aligned_alloc(alignof(struct mproc__route),
 	    n * sizeof(*ix->slot));
@@ -147,6 +151,25 @@ mproc__index_takes(const struct mproc__index *ix,
 	}
 }
 
+/* The row that takes it, if it is of this kind. */
+static int
+check_route(const struct mproc__index *ix, const struct mproc__route *route,
+    const struct mproc_schema *schema, bool urgent)
+{
+	const struct mproc_handler *row = &ix->class->handlers[route->row];
+	const char *name = ix->class->name;
+
+	if (schema != NULL && schema != route->schema &&
+	    mproc__schema_hash(schema) != mproc__schema_hash(route->schema))
+		return mproc__err(-EINVAL, "class %s, command %s: the message "
+		    "%s_%s is not the one that the class takes", name,
+		    row->command, schema->class_name, schema->command);
+	if (row->urgent != urgent)
+		return mproc__err(-EINVAL, "class %s, command %s: it is %s "
+		    "notification", name, row->command, urgent ? "no" : "a");
+	return 0;
+}
+
 int
 mproc__index_check(const struct mproc__index *ix,
     const struct mproc_schema *schema, const char *command)
@@ -163,12 +186,21 @@ mproc__index_check(const struct mproc__index *ix,
 		return cls->on_unknown != NULL ? 0 :
 		    mproc__err(-ENOSYS, "class %s has no command %s",
 		    cls->name, command);
-	if (schema == NULL || schema == route->schema ||
-	    mproc__schema_hash(schema) == mproc__schema_hash(route->schema))
-		return 0;
-	return mproc__err(-EINVAL, "class %s, command %s: the message %s_%s "
-	    "is not the one that the class takes", cls->name, command,
-	    schema->class_name, schema->command);
+	return check_route(ix, route, schema, false);
+}
+
+int
+mproc__index_check_urgent(const struct mproc__index *ix,
+    const struct mproc_schema *schema)
+{
+	const struct mproc__route *route;
+
+	route = mproc__index_route(ix, schema->command,
+	    strlen(schema->command));
+	if (route == NULL)
+		return mproc__err(-ENOSYS, "class %s has no command %s",
+		    ix->class->name, schema->command);
+	return check_route(ix, route, schema, true);
 }
 
 uint64_t
@@ -214,6 +246,22 @@ fault(struct faults *f, int code, const char *fmt, ...)
 }
 
 static void
+check_urgent(const struct mproc_class *cls, const struct mproc_handler *row,
+    struct faults *f)
+{
+	size_t i;
+
+	if (row->reply != NULL)
+		fault(f, -EINVAL, "class %s, command %s: what is urgent has "
+		    "no reply", cls->name, row->command);
+	for (i = 0; row->schema != NULL && i < row->schema->n_fields; i++)
+		if (row->schema->fields[i].type == MPROC_TYPE_FD)
+			fault(f, -EINVAL, "class %s, command %s: what is "
+			    "urgent carries no descriptors", cls->name,
+			    row->command);
+}
+
+static void
 check_row(const struct mproc_class *cls, size_t i, struct faults *f)
 {
 	const struct mproc_handler *row = &cls->handlers[i];
@@ -242,6 +290,8 @@ check_row(const struct mproc_class *cls, size_t i, struct faults *f)
 	if (row->reply != NULL && mproc__schema_check(row->reply) < 0)
 		fault(f, -EINVAL, "class %s, command %s, reply: %s",
 		    cls->name, row->command, mproc__err_text());
+	if (row->urgent)
+		check_urgent(cls, row, f);
 }
 
 static int
@@ -337,6 +387,8 @@ put_row(struct text *t, const struct mproc_handler *row)
 	put(t, ")");
 	if (row->reply != NULL)
 		put(t, " -> %s", row->reply->command);
+	if (row->urgent)
+		put(t, " at once");
 	put(t, "  %s\n", row->help);
 }
 

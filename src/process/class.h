@@ -29,6 +29,7 @@ struct mproc__index {
 	struct mproc__route *slot;
 	uint64_t	*message;	/* 0: empty */
 	uint32_t	 shift, mask;
+	bool		 has_urgent;
 };
 int	mproc__index_init(struct mproc__index *, const struct mproc_class *);
 void	mproc__index_done(struct mproc__index *);
@@ -100,10 +101,14 @@ bool	mproc__index_takes(const struct mproc__index *,
 	    const struct mproc_schema *);
 /*
  * May the class be sent this?  `schema` is of a typed message, else NULL;
- * `command` NULL: the schema's.  0, -ENOSYS, or -EINVAL, another message.
+ * `command` NULL: the schema's.  0, -ENOSYS, or -EINVAL: another message,
+ * or a notification.
  */
 int	mproc__index_check(const struct mproc__index *,
 	    const struct mproc_schema *, const char *command);
+/* May it be sent this notification?  0, -ENOSYS, -EINVAL. */
+int	mproc__index_check_urgent(const struct mproc__index *,
+	    const struct mproc_schema *);
 /* One number for the whole table, to see that both sides have the same. */
 uint64_t mproc__class_hash(const struct mproc_class *);
 

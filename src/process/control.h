@@ -20,7 +20,7 @@ MPROC_MESSAGE(ctl, go,
     (int, log_block_ms), (int, stop_grace_ms), (bool, ring),
     (int, spin_us), (bool, batch),
     (struct mproc_fd, fd0), (struct mproc_fd, fd1), (struct mproc_fd, fd2),
-    (struct mproc_fd, fd3));
+    (struct mproc_fd, fd3), (struct mproc_fd, notify));
 /* Backend: pre_run is done (code >= 0) or failed. */
 MPROC_MESSAGE(ctl, ready, (int, code), (const char *, text), (int, version));
 /* The id of a ping comes back in its pong. */
@@ -41,6 +41,9 @@ MPROC_MESSAGE(ctl, ok);
 
 /* So many control frames may wait for a backend that reads none. */
 #define MPROC__PINGS_MAX	256
+
+/* Bytes of a notification: a socket that has room takes so much. */
+#define MPROC__NOTIFY_MAX	65536
 
 /* Start arguments may carry so many descriptors. */
 #define MPROC__ARGS_FDS	4

@@ -19,6 +19,7 @@
 #define MPROC_PROCESS_LAUNCH_H
 
 #include <pthread.h>
+#include <signal.h>
 
 #include <mproc/class.h>
 #include <mproc/process.h>
@@ -71,6 +72,12 @@ bool	mproc__child_dead(struct mproc__child *);
  */
 int	mproc__child_reap(struct mproc__child *, struct mproc__exit *ret);
 void	mproc__child_done(struct mproc__child *);
+/*
+ * For a thread of ours: the host's handlers are for the host's threads.  All
+ * signals but faults are blocked, and so they are in a thread made then.
+ */
+void	mproc__thread_signals(sigset_t *ret_old);
+void	mproc__restore_signals(const sigset_t *old);
 /* A thread that does not end: leave it, free nothing it uses. */
 void	mproc__child_abandon(struct mproc__child *);
 

@@ -56,9 +56,8 @@ run(void *arg)
 	return NULL;
 }
 
-/* The host's handlers are for the host's threads; faults are for anyone. */
-static void
-block_signals(sigset_t *ret_old)
+void
+mproc__thread_signals(sigset_t *ret_old)
 {
 	static const int faults[] = {
 		SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT
@@ -70,6 +69,12 @@ block_signals(sigset_t *ret_old)
 	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		(void)sigdelset(&mask, faults[i]);
 	(void)pthread_sigmask(SIG_SETMASK, &mask, ret_old);
+}
+
+void
+mproc__restore_signals(const sigset_t *old)
+{
+	(void)pthread_sigmask(SIG_SETMASK, old, NULL);
 }
 
 static int
@@ -110,9 +115,9 @@ mproc__launch_thread(const struct mproc__launch *l, struct mproc__child *ret)
 
 	if ((r = new_box(l, &box)) < 0)
 		return r;
-	block_signals(&old);
+	mproc__thread_signals(&old);
 	r = pthread_create(&thread, NULL, run, box);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	mproc__restore_signals(&old);
 	if (r != 0) {
 		mproc__close(box->last_end);
 		free(box);

@@ -2,6 +2,7 @@ libmproc_la_SOURCES += \
 	%D%/backend.c %D%/backend.h \
 	%D%/backend_loop.c \
 	%D%/backend_message.c \
+	%D%/backend_notify.c \
 	%D%/backend_send.c \
 	%D%/child.c \
 	%D%/class.c %D%/class.h \
@@ -20,6 +21,7 @@ libmproc_la_SOURCES += \
 	%D%/process_death.c \
 	%D%/process_future.c \
 	%D%/process_input.c \
+	%D%/process_notify.c \
 	%D%/process_pump.c \
 	%D%/process_reserve.c \
 	%D%/process_send.c \

@@ -179,6 +179,7 @@ alloc(void)
 	pthread_mutex_init(&p->lock, NULL);
 	p->fork_generation = mproc__fork_generation();
 	p->epfd = p->timerfd = p->boot_data = p->log_fd = -1;
+	p->notify_fd = p->boot_notify = -1;
 	p->capture[0] = p->capture[1] = p->child.pidfd = -1;
 	p->armed_ns = p->retry_ns = p->eof_deadline = MPROC__NEVER;
 	return p;

@@ -94,6 +94,9 @@ struct mproc {
 	struct mproc__channel *data, *control;
 	int		 boot_data;	/* the child's end until the start */
 	int		 log_fd;
+	int		 notify_fd;	/* -1: its class has none */
+	int		 boot_notify;	/* the child's end, until `go` */
+	unsigned	 notifying;	/* threads that wait for room there */
 	int		 capture[2];	/* our ends of stdout, stderr */
 	struct mproc__capture *lines;	/* splitters of those */
 	struct mproc__child child;
@@ -258,6 +261,17 @@ uint64_t mproc__batch_begun(struct mproc *);
 bool	mproc__cancel_call(struct mproc *, uint64_t id);
 /* SIGKILL, not waiting: 0, or -EOPNOTSUPP for a thread. */
 int	mproc__kill_nowait(struct mproc *, int sig);
+
+/* process_notify.c, locked; of a class that has notifications */
+int	mproc__notify_open(struct mproc *);
+void	mproc__notify_close(struct mproc *);
+/* Is there room for one, or an error to be had? */
+bool	mproc__notify_room(struct mproc *);
+/* Tell an epoll set once, with `tag`, when there is room. */
+void	mproc__notify_watch(struct mproc *, int epfd, void *tag);
+/* 0, -EAGAIN (no room), or a code of mproc_notify(). */
+int	mproc__notify(struct mproc *, const struct mproc_schema *,
+	    const void *args);
 
 /* process_start.c, locked */
 int	mproc__open_data(struct mproc *);

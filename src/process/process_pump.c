@@ -22,7 +22,7 @@
 
 enum slot {
 	SLOT_CONTROL, SLOT_LOG, SLOT_OUT, SLOT_ERR, SLOT_DATA, SLOT_PIDFD,
-	SLOT_TIMER, SLOTS
+	SLOT_NOTIFY, SLOT_TIMER, SLOTS
 };
 
 #define RETRY_NS	(10 * 1000000LL)	/* kernel out of room for fds */
@@ -261,6 +261,8 @@ prepare(struct mproc *p, struct pollfd fds[SLOTS])
 	fds[SLOT_ERR].fd = p->capture[1];
 	if (p->status != MPROC_STATUS_DEAD)
 		fds[SLOT_PIDFD].fd = p->child.pidfd;
+	fds[SLOT_NOTIFY].fd = p->notifying > 0 ? p->notify_fd : -1;
+	fds[SLOT_NOTIFY].events = POLLOUT;
 }
 
 static void
@@ -574,7 +576,7 @@ mproc__wait(struct mproc *p, bool (*ready)(struct mproc *, void *),
     void *arg, int64_t deadline)
 {
 	struct mproc__waiter w;
-	bool expired, made = false;
+	bool made = false;
 	int r;
 
 	for (;;) {
@@ -582,9 +584,7 @@ mproc__wait(struct mproc *p, bool (*ready)(struct mproc *, void *),
 			r = 0;
 			break;
 		}
-		expired = deadline != MPROC__NEVER &&
-		    mproc__now_ns() >= deadline;
-		if (expired) {
+		if (mproc__has_passed(deadline)) {
 			mproc__work(p);
 			r = ready(p, arg) ? 0 : -ETIMEDOUT;
 			break;

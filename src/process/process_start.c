@@ -98,6 +98,7 @@ mproc__generation_free(struct mproc *p)
 	mproc__close(p->boot_data);
 	mproc__close(p->log_fd);
 	p->boot_data = p->log_fd = -1;
+	mproc__notify_close(p);
 	mproc__capture_free(p);
 	mproc__child_done(&p->child);
 	p->child = (struct mproc__child){ .pidfd = -1 };
@@ -203,7 +204,8 @@ open_ends(struct mproc *p, struct mproc__launch *l)
 	p->boot_data = -1;
 	if ((r = open_control(p, &l->fd[MPROC__BOOT_CONTROL])) < 0 ||
 	    (r = open_log(p, &l->fd[MPROC__BOOT_LOG])) < 0 ||
-	    (r = open_page(p, &l->fd[MPROC__BOOT_STATUS])) < 0)
+	    (r = open_page(p, &l->fd[MPROC__BOOT_STATUS])) < 0 ||
+	    (r = mproc__notify_open(p)) < 0)
 		return r;
 	return open_capture(p, l->capture);
 }
@@ -231,12 +233,17 @@ send_go(struct mproc *p)
 	struct mproc_fd *fds[MPROC__ARGS_FDS] = {
 		&go.fd0, &go.fd1, &go.fd2, &go.fd3
 	};
-	int i;
+	int i, r;
 
 	for (i = 0; i < p->args_fds.n; i++)
 		*fds[i] = MPROC_FD(p->args_fds.fd[i]);
-	return mproc__control_send(p, MPROC__CONTROL, 0,
-	    MPROC_SCHEMA(ctl_go), &go);
+	if (p->boot_notify >= 0)
+		go.notify = MPROC_FD(p->boot_notify);
+	r = mproc__control_send(p, MPROC__CONTROL, 0, MPROC_SCHEMA(ctl_go),
+	    &go);
+	mproc__close(p->boot_notify);
+	p->boot_notify = -1;
+	return r;
 }
 
 static void

@@ -73,7 +73,7 @@ cd - >/dev/null || exit 1
 
 # only CALLS WHERE... - no other module's (or file's) objects may call these.
 # Log datagrams go out in process/backend_send, come in in
-# process/process_input.
+# process/process_input; notifications go out in process/process_notify.
 only() {
 	local calls=$1 module object s
 	shift
@@ -93,7 +93,7 @@ only() {
 
 only 'msgpack_.*' message
 only 'socket|socketpair|bind|listen|accept4?|connect|(send|recv)(|to|from|msg|mmsg)|shutdown|[gs]etsockopt' \
-    channel system process/backend_send process/process_input
+    channel system process/backend_send process/process_input process/process_notify
 only 'fork|vfork|_Fork|clone|clone3|exec[a-z]+|fexecve|posix_spawnp?|waitid|waitpid|wait4|kill|killpg|signal|sigaction|sigprocmask|pthread_sigmask|prctl|pidfd_.*' \
     process system context/signal
 only 'uv_.*' context process

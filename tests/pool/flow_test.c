@@ -405,7 +405,8 @@ pm35_notify_all(void **state)
 
 	(void)state;
 	for (i = 1; i <= 100; i++)
-		assert_int_equal(mproc_pool_notify(pool, task_tell, .n = i),
+		assert_int_equal(mproc_pool_notify(pool, SOON, task_tell,
+		    .n = i),
 		    3);
 	for (i = 0; i < 3; i++) {
 		assert_int_equal(mproc_pool_call(pool, SOON, &reply,
@@ -413,7 +414,7 @@ pm35_notify_all(void **state)
 		assert_int_equal(mproc_args(reply, task_item)->n, 5050);
 		mproc_msg_free(reply);
 	}
-	assert_int_equal(mproc_pool_notify(pool, task_item, .n = 1),
+	assert_int_equal(mproc_pool_notify(pool, SOON, task_item, .n = 1),
 	    -ENOSYS);
 	task_finish(pool);
 }

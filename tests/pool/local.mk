@@ -2,6 +2,9 @@ check_LTLIBRARIES += tests/pool/libtask.la
 tests_pool_libtask_la_SOURCES = %D%/task.c %D%/task.h
 TASK_LDADD = tests/pool/libtask.la $(TEST_LDADD)
 
+check_PROGRAMS += tests/pool/notify_test
+tests_pool_notify_test_SOURCES = %D%/notify_test.c
+tests_pool_notify_test_LDADD = $(TASK_LDADD)
 check_PROGRAMS += tests/pool/pool_test tests/pool/death_test \
 	tests/pool/flow_test tests/pool/worker_test \
 	tests/pool/function_test tests/pool/storm_test \

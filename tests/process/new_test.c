@@ -85,8 +85,10 @@ static void
 vk5_bad_classes_are_refused(void **state)
 {
 	static const struct mproc_handler twice[] = {
-		{ "note", MPROC_SCHEMA(probe_note), nothing, "a", NULL },
-		{ "note", MPROC_SCHEMA(probe_note), nothing, "b", NULL },
+		{ "note", MPROC_SCHEMA(probe_note), nothing, "a", NULL,
+		    false },
+		{ "note", MPROC_SCHEMA(probe_note), nothing, "b", NULL,
+		    false },
 	};
 	struct mproc_class *heap = malloc(sizeof(*heap));
 	struct mproc_class cls = probe_class;
