@@ -88,9 +88,10 @@ is_ready(struct mproc__worker *w)
 	pool->n_starting--;
 	pool->n_ready++;
 	pool->st.started++;
-	if (!w->local) {
+	if (!w->local && (pool->fails > 0 || pool->broken)) {
 		pool->fails = 0;
 		pool->broken = false;
+		mproc__pool_staff(pool);	/* those that failed, again */
 	}
 	w->state = MPROC__WORKER_READY;
 	w->ping_at = mproc__now_ns();

@@ -108,13 +108,20 @@ static bool
 give(struct mproc_pool *pool, struct mproc__worker *w,
     struct mproc__job *job)
 {
+	int r;
+
 	if (!get_token(pool, job))
 		return false;
 	mproc__jobs_del(job);
 	pool->n_queued--;
-	if (mproc__worker_give(w, job) < 0) {
+	if ((r = mproc__worker_give(w, job)) == -EPIPE || r == -ESHUTDOWN) {
 		/* it is dead, or will be: the job has not left */
 		mproc__job_requeue(pool, job);
+		return false;
+	}
+	if (r < 0) {		/* no memory, no descriptors */
+		mproc__job_end(pool, job, r, NULL, mproc__err_code() == r ?
+		    mproc__err_text() : NULL, NULL);
 		return false;
 	}
 	if (!w->dirty) {

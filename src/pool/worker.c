@@ -104,11 +104,12 @@ mproc__worker_give(struct mproc__worker *w, struct mproc__job *job)
 
 	r = mproc__batch_put(w->p, job->body.data, job->body.len, job->fds,
 	    job->n_fds);
-	if (r < 0) {
+	if (r == -EPIPE || r == -ESHUTDOWN) {
 		list_del(w);	/* its death will tell */
 		w->room = NULL;
-		return r;
 	}
+	if (r < 0)
+		return r;
 	if (job->timeout_ns > 0) {
 		pool->n_timed++;
 		if (w->out.n == 0) {

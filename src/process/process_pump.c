@@ -200,6 +200,7 @@ mproc__interest(struct mproc *p)
 	    (p->control != NULL && mproc__channel_blocked(p->control))) {
 		if (p->retry_ns == MPROC__NEVER)
 			p->retry_ns = mproc__now_ns() + RETRY_NS;
+		arm(p);		/* a pool does not leave */
 	} else {
 		p->retry_ns = MPROC__NEVER;
 	}

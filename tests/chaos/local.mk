@@ -51,3 +51,7 @@ check_PROGRAMS += tests/chaos/interrupt_test
 tests_chaos_interrupt_test_SOURCES = %D%/interrupt_test.c %D%/hostile.c \
 	%D%/hostile.h
 tests_chaos_interrupt_test_LDADD = $(CHAOS_LDADD)
+
+check_PROGRAMS += tests/chaos/pool_fail_test
+tests_chaos_pool_fail_test_SOURCES = %D%/pool_fail_test.c
+tests_chaos_pool_fail_test_LDADD = tests/pool/libtask.la $(CHAOS_LDADD)
