@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "channel/ring.h"
 #include "system/system.h"
@@ -44,6 +45,8 @@ mproc__ring_memory(size_t size, int ret_fds[2])
 		return mproc__err(-EINVAL, "a ring of %zu bytes: a power of "
 		    "two from %zu to %zu", size, MPROC__RING_MIN,
 		    MPROC__RING_MAX);
+	if (size < (size_t)getpagesize())
+		size = (size_t)getpagesize();	/* what is mapped twice */
 	r = mproc__memfd("mproc-ring", MPROC__RING_HEAD + size, &fds[0]);
 	if (r < 0)
 		return r;

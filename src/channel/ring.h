@@ -31,7 +31,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MPROC__RING_HEAD	4096U	/* a page, before the bytes */
+#define MPROC__RING_HEAD	65536U	/* before the bytes: the largest page
+					 * that a system has, mostly a hole */
 #define MPROC__RING_MIN		((size_t)4 << 10)
 #define MPROC__RING_MAX		((size_t)1 << 30)
 
@@ -61,7 +62,10 @@ struct mproc__ring {
 	uint32_t	 rung_reader, rung_writer; /* calls of theirs answered */
 };
 
-/* Two memfds of such rings, ours first; -EINVAL, -ENOMEM, -EMFILE, -ENFILE */
+/*
+ * Two memfds of such rings, ours first; at least a page each.  -EINVAL,
+ * -ENOMEM, -EMFILE, -ENFILE.
+ */
 int	mproc__ring_memory(size_t size, int ret_fds[2]);
 /*
  * Map; `fds` stay the caller's.  Afterwards nobody can map ours for writing
