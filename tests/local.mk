@@ -47,6 +47,12 @@ ringcheck: all
 	$(MAKE) check TESTS='$(filter tests/process/% tests/context/% \
 		tests/chaos/% tests/pool/% tests/examples/%,$(TESTS))'
 
+# What is random in it: for a run of many, see ./dev chaos.
+chaoscheck: all
+	$(MAKE) check TESTS='$(filter tests/chaos/% tests/pool/storm_test \
+		tests/channel/ring_stress_test \
+		tests/channel/ring_hostile_test,$(check_PROGRAMS))'
+
 # The core's tests under valgrind, which slows them down by a factor of 20.
 # A spawned process executes /proc/self/exe, which is valgrind itself there.
 memcheck: all

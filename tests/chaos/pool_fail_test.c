@@ -270,7 +270,7 @@ an_allocation_fails(void **state)
 			assert_int_equal(test_alloc_live(), live);
 		if (n < 1000000 && !failed)
 			break;
-		n = n == 1000000 ? 1 : n + (unsigned)(20 / chaos_count(20));
+		n = n == 1000000 ? 1 : n + (unsigned)(20 / test_count(NULL, 20));
 	}
 	print_message("%u allocations\n", n - 1);
 	assert_true(n > 20);
@@ -304,7 +304,7 @@ how_many(enum mproc_launch how, int error)
 {
 	if (error == EPIPE || error == ECONNRESET)
 		return how == MPROC_FORK;
-	return (unsigned)chaos_count(12);
+	return (unsigned)test_count(NULL, 12);
 }
 
 static void
@@ -367,7 +367,7 @@ few_descriptors(void **state)
 		skip();
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
 	enough = old.rlim_cur;
-	for (n = 8; n <= 64 && first == 0; n += 64 / (int)chaos_count(64)) {
+	for (n = 8; n <= 64 && first == 0; n += 64 / (int)test_count(NULL, 64)) {
 		struct life l = { .how = how };
 
 		(void)snprintf(what, sizeof(what), "%d descriptors", n);
