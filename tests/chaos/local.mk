@@ -54,4 +54,4 @@ tests_chaos_interrupt_test_LDADD = $(CHAOS_LDADD)
 
 check_PROGRAMS += tests/chaos/pool_fail_test
 tests_chaos_pool_fail_test_SOURCES = %D%/pool_fail_test.c
-tests_chaos_pool_fail_test_LDADD = tests/pool/libtask.la $(CHAOS_LDADD)
+tests_chaos_pool_fail_test_LDADD = $(TASK_LDADD)

@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "victim.h"
-
 #define JOBS	6
 
 struct life {
@@ -180,7 +178,7 @@ life_run(struct life *l)
 		note(l, "fd", r);
 	submit_some(l);
 	put_some(l);
-	r = mproc_pool_notify(l->pool, task_tell, .n = 1);
+	r = mproc_pool_notify(l->pool, SOON, task_tell, .n = 1);
 	note(l, "notify", r);
 	note(l, "call", mproc_pool_call(l->pool, SOON, NULL, task_say,
 	    .level = MPROC_INFO, .text = "hello"));
