@@ -167,8 +167,6 @@ struct mproc {
 int	mproc__enter(struct mproc *);
 /* Feeds the sinks, arms the timer, unlocks. */
 void	mproc__leave(struct mproc *);
-/* Locked; lets go of the lock while log records go to the sinks. */
-void	mproc__dispatch_logs(struct mproc *);
 /* Locked: an emit of so many bytes is gone, its room is the backend's. */
 void	mproc__give_room(struct mproc *, size_t size);
 
@@ -195,6 +193,8 @@ void	mproc__read_data(struct mproc *);
 /* What a ring holds, without a system call; nothing for a socket. */
 int	mproc__read_ring(struct mproc *);	/* as _pull */
 void	mproc__read_log(struct mproc *);
+/* Lets go of the lock while log records go to the sinks. */
+void	mproc__dispatch_logs(struct mproc *);
 void	mproc__read_capture(struct mproc *, int which);
 int	mproc__capture_new(struct mproc *);	/* 0, -ENOMEM */
 /* Also takes what came after the last newline as a line. */

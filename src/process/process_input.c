@@ -16,6 +16,7 @@
 
 #include <bsd/string.h>
 
+#include "log/captures.h"
 #include "log/log.h"
 #include "process/process.h"
 
@@ -358,6 +359,30 @@ mproc__read_log(struct mproc *p)
 		log_end(p);
 	else
 		read_records(p);
+}
+
+void
+mproc__dispatch_logs(struct mproc *p)
+{
+	struct mproc__log_item *item, *next;
+	struct mproc_log_record rec;
+
+	while (p->logs != NULL && !p->dispatching) {
+		p->dispatching = true;
+		item = p->logs;
+		p->logs = p->logs_tail = NULL;
+		p->logs_bytes = 0;
+		pthread_mutex_unlock(&p->lock);
+		for (; item != NULL; item = next) {
+			next = item->next;
+			if (mproc__log_decode(item->data, item->size, &rec)
+			    == 0 && !mproc__log_captured(p->captures, &rec))
+				mproc__log_dispatch(&rec);
+			free(item);
+		}
+		pthread_mutex_lock(&p->lock);
+		p->dispatching = false;
+	}
 }
 
 /* A captured line becomes a record of CLASS.NAME.stdout or .stderr. */

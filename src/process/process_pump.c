@@ -16,8 +16,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "log/captures.h"
-#include "log/log.h"
 #include "process/process.h"
 
 enum slot {
@@ -214,30 +212,6 @@ mproc__interest(struct mproc *p)
 	if (p->leading && p->led_events != (data << 16 | control) &&
 	    p->armed_ns != KICK)
 		settime(p, KICK);
-}
-
-void
-mproc__dispatch_logs(struct mproc *p)
-{
-	struct mproc__log_item *item, *next;
-	struct mproc_log_record rec;
-
-	while (p->logs != NULL && !p->dispatching) {
-		p->dispatching = true;
-		item = p->logs;
-		p->logs = p->logs_tail = NULL;
-		p->logs_bytes = 0;
-		pthread_mutex_unlock(&p->lock);
-		for (; item != NULL; item = next) {
-			next = item->next;
-			if (mproc__log_decode(item->data, item->size, &rec)
-			    == 0 && !mproc__log_captured(p->captures, &rec))
-				mproc__log_dispatch(&rec);
-			free(item);
-		}
-		pthread_mutex_lock(&p->lock);
-		p->dispatching = false;
-	}
 }
 
 static void
