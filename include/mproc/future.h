@@ -12,6 +12,7 @@
 #define MPROC_FUTURE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <mproc/message.h>
 
@@ -31,6 +32,12 @@ bool mproc_future_done(struct mproc_future *f);
  * while pending.  The handler's text is in mproc_future_errmsg().
  */
 int mproc_future_result(struct mproc_future *f);
+/*
+ * The number of the call or job: what mproc_request_id() tells its handler
+ * and the log says of its failure.  Counted from 1 by its process or pool,
+ * never again; 0 of a feed.
+ */
+uint64_t mproc_future_id(const struct mproc_future *f);
 /* The reply, borrowed until free; NULL if there is none. */
 struct mproc_msg *mproc_future_reply(struct mproc_future *f);
 /* The reply, moved to you (mproc_msg_free()); NULL if there is none. */

@@ -109,6 +109,22 @@ struct mproc_job {
 	uint64_t	 key;
 };
 
+/*
+ * struct mproc_progress - for a callback while map, get or join waits.
+ *
+ * @done, @failed of @total (0: not known)
+ */
+struct mproc_progress {
+	uint64_t	done, failed, total;
+	int64_t		elapsed_ms;
+};
+typedef void mproc_progress_fn(const struct mproc_progress *p, void *arg);
+/*
+ * A ready-made one: a bar on the terminal that the int * in arg is (NULL:
+ * stderr); nothing if it is none.
+ */
+void mproc_progress_bar(const struct mproc_progress *p, void *arg);
+
 /* What happens to a worker: for .on_worker. */
 enum mproc_worker_event {
 	MPROC_WORKER_READY,
@@ -182,6 +198,12 @@ struct mproc_worker {
  * @on_poison     a job killed each worker that it was given to, for the last
  *                time now: `msg` is the job, lent
  * @arg           for retire, on_worker, on_poison
+ * @progress      of what was put: called while mproc_pool_get() or _join()
+ *                waits and when the last result was got, at most ten times a
+ *                second; mproc_progress_bar will do.  A run begins with the
+ *                first put after all results were got; .total is what was
+ *                put since, 0 while a feed goes on
+ * @progress_arg  for it
  */
 struct mproc_pool_options {
 	const char	*name;
@@ -213,6 +235,8 @@ struct mproc_pool_options {
 	void		(*on_poison)(struct mproc_msg *msg,
 			    const struct mproc_death *death, void *arg);
 	void		*arg;
+	mproc_progress_fn *progress;
+	void		*progress_arg;
 };
 
 /*
@@ -335,22 +359,6 @@ int mproc_pool_feed(struct mproc_pool *pool, mproc_feed_fn *next, void *arg,
  * end with -ECANCELED.  Returns how many.
  */
 int mproc_pool_clear(struct mproc_pool *pool);
-
-/*
- * struct mproc_progress - for a callback while a map or join runs.
- *
- * @done, @failed of @total (0: not known)
- */
-struct mproc_progress {
-	uint64_t	done, failed, total;
-	int64_t		elapsed_ms;
-};
-typedef void mproc_progress_fn(const struct mproc_progress *p, void *arg);
-/*
- * A ready-made one: a bar on the terminal that the int * in arg is (NULL:
- * stderr); nothing if it is none.
- */
-void mproc_progress_bar(const struct mproc_progress *p, void *arg);
 
 /*
  * struct mproc_map_options - zero is the default of every member.

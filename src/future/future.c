@@ -217,6 +217,13 @@ mproc_future_result(struct mproc_future *f)
 	return f->result;
 }
 
+/* Set before anybody has the future. */
+uint64_t
+mproc_future_id(const struct mproc_future *f)
+{
+	return f != NULL ? f->id : 0;
+}
+
 struct mproc_msg *
 mproc_future_reply(struct mproc_future *f)
 {

@@ -8,7 +8,7 @@
 
 #include "pool/pool.h"
 
-#define REPORT_NS	(100 * 1000000LL)
+static const struct mproc_map_options none;
 
 struct map {
 	struct mproc__sink sink;
@@ -17,7 +17,7 @@ struct map {
 	const struct mproc_map_options *opt;
 	size_t		 n, handed, left;
 	size_t		 failed, first;	/* of the failed, by position */
-	int64_t		 begun, report;
+	struct mproc__reporter reporter;
 };
 
 static void
@@ -57,26 +57,12 @@ is_done(void *arg)
 	return m->left == 0 || (m->opt->stop_on_error && m->failed > 0);
 }
 
-/* The user's function, unlocked, now and then. */
 static void
 report(struct map *m, bool last)
 {
-	struct mproc_progress p;
-	int64_t now;
-
-	if (m->opt->progress == NULL)
-		return;
-	now = mproc__now_ns();
-	if (now < m->report && !last)
-		return;
-	m->report = now + REPORT_NS;
-	p = (struct mproc_progress){
-		.done = m->handed - m->left, .failed = m->failed,
-		.total = m->n, .elapsed_ms = (now - m->begun) / 1000000
-	};
-	pthread_mutex_unlock(&m->pool->lock);
-	m->opt->progress(&p, m->opt->progress_arg);
-	pthread_mutex_lock(&m->pool->lock);
+	mproc__report(m->pool, &m->reporter, &(struct mproc_progress){
+	    .done = m->handed - m->left, .failed = m->failed,
+	    .total = m->n }, last);
 }
 
 static int
@@ -85,8 +71,8 @@ wait_for(struct map *m, bool (*ready)(void *))
 	int r;
 
 	do {
-		r = mproc__pool_wait(m->pool, ready, m, m->opt->progress !=
-		    NULL ? mproc__now_ns() + REPORT_NS : MPROC__NEVER);
+		r = mproc__pool_wait(m->pool, ready, m, mproc__report_at(
+		    &m->reporter, MPROC__NEVER));
 		report(m, false);
 	} while (r == -ETIMEDOUT);
 	return r;
@@ -140,10 +126,7 @@ run(struct map *m, const struct mproc_schema *schema, const void *in)
 		r = wait_for(m, is_done);
 	if (r < 0 || (m->opt->stop_on_error && m->failed > 0))
 		cancel_rest(m, r < 0 ? r : -ECANCELED);
-	m->opt = &(const struct mproc_map_options){
-		.progress = m->opt->progress,
-		.progress_arg = m->opt->progress_arg
-	};
+	m->opt = &none;		/* nothing ends it early any more */
 	r = wait_for(m, is_done);
 	m->handed = m->n;
 	report(m, true);
@@ -155,11 +138,10 @@ mproc_pool_map_typed(struct mproc_pool *pool,
     const struct mproc_schema *schema, const void *in, size_t n,
     const struct mproc_map_options *options, struct mproc_result *results)
 {
-	static const struct mproc_map_options none;
 	struct map m = {
 		.sink.put = put_result, .pool = pool, .results = results,
 		.opt = options != NULL ? options : &none, .n = n,
-		.begun = mproc__now_ns()
+		.reporter.begun = mproc__now_ns()
 	};
 	int r;
 
@@ -167,6 +149,8 @@ mproc_pool_map_typed(struct mproc_pool *pool,
 		return mproc__err(-EINVAL, "no input or no place given");
 	if ((r = mproc__pool_enter(pool)) < 0)
 		return r;
+	m.reporter.fn = m.opt->progress;
+	m.reporter.arg = m.opt->progress_arg;
 	memset(results, 0, n * sizeof(*results));
 	if (mproc__pool_in_callback(pool))
 		r = mproc__err(-EDEADLK, "pool %s: not in a callback",

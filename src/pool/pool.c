@@ -191,6 +191,8 @@ mproc_pool_new(const struct mproc_class *cls,
 		goto fail;
 	mproc__stream_init(&pool->puts, pool, pool->opt.ordered,
 	    pool->opt.window);
+	pool->puts.reporter.fn = pool->opt.progress;
+	pool->puts.reporter.arg = pool->opt.progress_arg;
 	*ret_pool = pool;
 	return 0;
 
@@ -451,9 +453,12 @@ mproc_pool_join(struct mproc_pool *pool, int timeout_ms)
 	if (pool->state == MPROC__POOL_RUNNING)
 		r = mproc__err(-EBUSY, "pool %s was not closed", pool->name);
 	else if (pool->state == MPROC__POOL_CLOSED &&
-	    (r = mproc__pool_wait(pool, is_over, pool,
-	    mproc__deadline(timeout_ms))) == 0)
+	    (r = mproc__puts_wait(pool, is_over, pool,
+	    mproc__deadline(timeout_ms))) == 0) {
+		if (pool->puts.open > 0)
+			mproc__puts_report(pool, true);
 		reopen(pool);
+	}
 	mproc__pool_leave(pool);
 	return r;
 }

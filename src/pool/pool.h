@@ -147,6 +147,13 @@ struct mproc__feed {
 	bool		 running;	/* its function, unlocked */
 };
 
+/* Who is told how far it is, and when next. */
+struct mproc__reporter {
+	mproc_progress_fn *fn;
+	void		*arg;
+	int64_t		 begun, next;
+};
+
 /* put and get; streams have one each. */
 struct mproc_stream {
 	struct mproc__sink sink;
@@ -162,6 +169,8 @@ struct mproc_stream {
 	unsigned	 feeding;	/* feeds that have not ended */
 	int		 feed_code;
 	struct mproc_job job;
+	struct mproc__reporter reporter; /* of puts; of this run: */
+	uint64_t	 first_in, came, failed;
 	struct mproc_stream *next;	/* of the pool's */
 };
 
@@ -339,6 +348,16 @@ void	mproc__stream_done(struct mproc_stream *);
 bool	mproc__feed_due(struct mproc_pool *);
 void	mproc__feed_run(struct mproc_pool *);	/* unlocks */
 void	mproc__feeds_end(struct mproc_pool *, int code);
+
+/* progress.c; locked: tells the user if it is time, unlocked */
+void	mproc__report(struct mproc_pool *, struct mproc__reporter *,
+	    const struct mproc_progress *, bool last);
+/* When to wake for the next report, if that is before the deadline. */
+int64_t	mproc__report_at(const struct mproc__reporter *, int64_t deadline);
+/* Wait as mproc__pool_wait(), and report on the way. */
+int	mproc__puts_wait(struct mproc_pool *, bool (*ready)(void *),
+	    void *arg, int64_t deadline);
+void	mproc__puts_report(struct mproc_pool *, bool last);
 
 /* limiter.c; a token: taken, or the pool is told when there may be one */
 bool	mproc__limiter_take(struct mproc_limiter *, struct mproc_pool *);

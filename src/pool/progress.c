@@ -7,7 +7,59 @@
 
 #include "pool/pool.h"
 
-#define WIDTH	40
+#define WIDTH		40
+#define REPORT_NS	(100 * 1000000LL)
+
+void
+mproc__report(struct mproc_pool *pool, struct mproc__reporter *r,
+    const struct mproc_progress *p, bool last)
+{
+	struct mproc_progress now_at = *p;
+	int64_t now;
+
+	if (r->fn == NULL)
+		return;
+	now = mproc__now_ns();
+	if (now < r->next && !last)
+		return;
+	r->next = now + REPORT_NS;
+	now_at.elapsed_ms = (now - r->begun) / 1000000;
+	pthread_mutex_unlock(&pool->lock);
+	r->fn(&now_at, r->arg);
+	pthread_mutex_lock(&pool->lock);
+}
+
+int64_t
+mproc__report_at(const struct mproc__reporter *r, int64_t deadline)
+{
+	return r->fn == NULL ? deadline :
+	    mproc__min_deadline(deadline, mproc__now_ns() + REPORT_NS);
+}
+
+void
+mproc__puts_report(struct mproc_pool *pool, bool last)
+{
+	struct mproc_stream *s = &pool->puts;
+
+	mproc__report(pool, &s->reporter, &(struct mproc_progress){
+	    .done = s->came, .failed = s->failed,
+	    .total = s->feeding > 0 ? 0 : s->next_in - s->first_in }, last);
+}
+
+int
+mproc__puts_wait(struct mproc_pool *pool, bool (*ready)(void *), void *arg,
+    int64_t deadline)
+{
+	int r;
+
+	for (;;) {
+		r = mproc__pool_wait(pool, ready, arg,
+		    mproc__report_at(&pool->puts.reporter, deadline));
+		mproc__puts_report(pool, false);
+		if (r != -ETIMEDOUT || mproc__has_passed(deadline))
+			return r;
+	}
+}
 
 void
 mproc_progress_bar(const struct mproc_progress *p, void *arg)
@@ -19,7 +71,15 @@ mproc_progress_bar(const struct mproc_progress *p, void *arg)
 
 	if (p == NULL || !isatty(fd))
 		return;
-	full = p->total > 0 ? (unsigned)(p->done * WIDTH / p->total) : 0;
+	if (p->total == 0) {	/* not known: no bar */
+		n = snprintf(line, sizeof(line), "\r%llu %lld.%llds",
+		    (unsigned long long)p->done,
+		    (long long)(p->elapsed_ms / 1000),
+		    (long long)(p->elapsed_ms / 100 % 10));
+		(void)mproc__write(fd, line, (size_t)n, 100);
+		return;
+	}
+	full = (unsigned)(p->done * WIDTH / p->total);
 	memset(bar, ' ', WIDTH);
 	memset(bar, '#', full < WIDTH ? full : WIDTH);
 	bar[WIDTH] = '\0';
@@ -28,6 +88,6 @@ mproc_progress_bar(const struct mproc_progress *p, void *arg)
 	    p->failed > 0 ? " with errors" : "",
 	    (long long)(p->elapsed_ms / 1000),
 	    (long long)(p->elapsed_ms / 100 % 10),
-	    p->total > 0 && p->done >= p->total ? "\n" : "");
+	    p->done >= p->total ? "\n" : "");
 	(void)mproc__write(fd, line, (size_t)n, 100);
 }

@@ -32,6 +32,8 @@ put_result(struct mproc__sink *sink, uint64_t index, int code,
 	struct mproc_stream *s = (struct mproc_stream *)(void *)sink;
 	struct mproc__result *res = s->spare;
 
+	s->came++;
+	s->failed += code < 0;
 	s->spare = res->next;
 	res->next = NULL;
 	res->r.index = index;
@@ -143,6 +145,18 @@ make_place(struct mproc_stream *s)
 	return 0;
 }
 
+/* After all results were got another run begins, for who reports it. */
+static void
+new_run(struct mproc_stream *s)
+{
+	if (s->reporter.fn == NULL || s->open > 0 || s->feeding > 0)
+		return;
+	s->reporter.begun = mproc__now_ns();
+	s->reporter.next = 0;
+	s->first_in = s->next_in;
+	s->came = s->failed = 0;
+}
+
 static int
 put_item(struct mproc_stream *s, const struct mproc__item *it,
     const struct mproc_job *job)
@@ -152,6 +166,7 @@ put_item(struct mproc_stream *s, const struct mproc__item *it,
 
 	if ((r = make_place(s)) < 0)
 		return r;
+	new_run(s);
 	s->open++;
 	r = mproc__pool_submit(s->pool, it, job, NULL, &s->sink,
 	    s->next_in++);
@@ -225,12 +240,14 @@ may_get(void *arg)
 static int
 get(struct mproc_stream *s, int timeout_ms, struct mproc_result *ret)
 {
+	int64_t deadline = mproc__deadline(timeout_ms);
 	struct mproc__result *res;
 	int r = 0;
 
 	if (!may_get(s))
-		r = mproc__pool_wait(s->pool, may_get, s,
-		    mproc__deadline(timeout_ms));
+		r = s == &s->pool->puts ?
+		    mproc__puts_wait(s->pool, may_get, s, deadline) :
+		    mproc__pool_wait(s->pool, may_get, s, deadline);
 	if ((res = take(s)) == NULL)
 		return r;
 	*ret = res->r;
@@ -254,6 +271,9 @@ mproc_pool_get(struct mproc_pool *pool, int timeout_ms,
 		    pool->name);
 	else if (r == -ETIMEDOUT && timeout_ms == 0)
 		r = -EAGAIN;
+	else if (r == 1)
+		mproc__puts_report(pool, pool->puts.open == 0 &&
+		    pool->puts.feeding == 0);
 	mproc__pool_leave(pool);
 	return r;
 }
@@ -373,6 +393,7 @@ feed_new(struct mproc_stream *s, mproc_feed_fn *next, void *arg,
 	feed->job = job;
 	feed->f = f;
 	feed->stream = s;
+	new_run(s);
 	s->feeding++;
 	for (at = &s->pool->feeds; *at != NULL; at = &(*at)->next)
 		;

@@ -99,6 +99,23 @@ set_activity(struct mproc__core *core, int row, uint64_t id)
 	atomic_store_explicit(&page->row, row, memory_order_release);
 }
 
+/* What is cut short fails: no news after an interrupt. */
+static void
+log_failure(struct mproc_request *req, int code, const char *text)
+{
+	struct mproc__core *core = req->core;
+	enum mproc_level level = mproc__terminated(core) ? MPROC_INFO :
+	    MPROC_WARNING;
+
+	if (req->is_call)
+		mproc__core_log(core, level, "c__%s failed: %s (%s), call "
+		    "%llu", req->command, text, mproc_errname(code),
+		    (unsigned long long)req->id);
+	else
+		mproc__core_log(core, level, "c__%s failed: %s (%s)",
+		    req->command, text, mproc_errname(code));
+}
+
 /* The handler has returned r. */
 static void
 finish(struct mproc__core *core, struct mproc_request *req, int r)
@@ -114,10 +131,7 @@ finish(struct mproc__core *core, struct mproc_request *req, int r)
 			text = strerrordesc_np(-r) != NULL ?
 			    strerrordesc_np(-r) : "error";
 		(void)mproc__answer_error(req, r, text);
-		/* what is cut short fails: no news after an interrupt */
-		mproc__core_log(core, mproc__terminated(core) ? MPROC_INFO :
-		    MPROC_WARNING, "c__%s failed: %s (%s)", req->command,
-		    text, mproc_errname(r));
+		log_failure(req, r, text);
 		req->deferred = false;
 	}
 	if (req->deferred && !req->answered) {
