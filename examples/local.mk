@@ -3,28 +3,51 @@
 EXAMPLE_LDADD = libmproc.la
 
 noinst_PROGRAMS += \
+	examples/broken/broken \
 	examples/counter/counter \
+	examples/division/division \
+	examples/factor/factor \
+	examples/futures/futures \
 	examples/main1/main1 \
+	examples/mersenne/mersenne \
+	examples/parts/parts \
 	examples/ping/ping \
 	examples/ping2/ping2 \
 	examples/ping_pong/ping_pong \
+	examples/primes/primes \
 	examples/privsep/privsep \
 	examples/scan/scan \
 	examples/shm1/shm1 \
-	examples/shm2/shm2
+	examples/shm2/shm2 \
+	examples/thumbs/thumbs \
+	examples/words/words
 
+examples_broken_broken_SOURCES = %D%/broken/broken.c
+examples_broken_broken_LDADD = $(EXAMPLE_LDADD)
 examples_counter_counter_SOURCES = %D%/counter/counter.c
 examples_counter_counter_LDADD = $(EXAMPLE_LDADD)
+examples_division_division_SOURCES = %D%/division/division.c
+examples_division_division_LDADD = $(EXAMPLE_LDADD)
+examples_factor_factor_SOURCES = %D%/factor/factor.c
+examples_factor_factor_LDADD = $(EXAMPLE_LDADD)
+examples_futures_futures_SOURCES = %D%/futures/futures.c
+examples_futures_futures_LDADD = $(EXAMPLE_LDADD)
 examples_main1_main1_SOURCES = \
 	%D%/main1/main1.c %D%/main1/main1.h \
 	%D%/main1/server.c %D%/main1/worker.c
 examples_main1_main1_LDADD = $(EXAMPLE_LDADD)
+examples_mersenne_mersenne_SOURCES = %D%/mersenne/mersenne.c
+examples_mersenne_mersenne_LDADD = $(EXAMPLE_LDADD)
+examples_parts_parts_SOURCES = %D%/parts/parts.c
+examples_parts_parts_LDADD = $(EXAMPLE_LDADD)
 examples_ping_ping_SOURCES = %D%/ping/ping.c
 examples_ping_ping_LDADD = $(EXAMPLE_LDADD)
 examples_ping2_ping2_SOURCES = %D%/ping2/ping2.c
 examples_ping2_ping2_LDADD = $(EXAMPLE_LDADD)
 examples_ping_pong_ping_pong_SOURCES = %D%/ping_pong/ping_pong.c
 examples_ping_pong_ping_pong_LDADD = $(EXAMPLE_LDADD)
+examples_primes_primes_SOURCES = %D%/primes/primes.c
+examples_primes_primes_LDADD = $(EXAMPLE_LDADD)
 examples_privsep_privsep_SOURCES = \
 	%D%/privsep/jail.c %D%/privsep/parser.c \
 	%D%/privsep/privsep.c %D%/privsep/privsep.h
@@ -35,6 +58,10 @@ examples_shm1_shm1_SOURCES = %D%/shm1/shm1.c
 examples_shm1_shm1_LDADD = $(EXAMPLE_LDADD)
 examples_shm2_shm2_SOURCES = %D%/shm2/shm2.c
 examples_shm2_shm2_LDADD = $(EXAMPLE_LDADD)
+examples_thumbs_thumbs_SOURCES = %D%/thumbs/thumbs.c
+examples_thumbs_thumbs_LDADD = $(EXAMPLE_LDADD)
+examples_words_words_SOURCES = %D%/words/words.c
+examples_words_words_LDADD = $(EXAMPLE_LDADD)
 
 # The main one, which needs libcrypto.
 digest_sources = \
@@ -55,15 +82,28 @@ endif
 EXTRA_DIST += \
 	$(digest_sources) \
 	%D%/README.md \
+	%D%/broken/broken.expected \
 	%D%/counter/counter.expected \
 	%D%/digest/demo.sh \
+	%D%/division/division.expected \
+	%D%/factor/factor.expected \
+	%D%/factor/factor.sh \
+	%D%/futures/futures.expected \
 	%D%/main1/main1.expected \
+	%D%/mersenne/mersenne.expected \
+	%D%/parts/parts.expected \
+	%D%/parts/parts.sh \
 	%D%/ping/ping.expected \
 	%D%/ping2/ping2.expected \
 	%D%/ping_pong/ping_pong.expected \
+	%D%/primes/primes.expected \
 	%D%/privsep/privsep.expected \
 	%D%/privsep/privsep.sh \
 	%D%/scan/scan.expected \
 	%D%/scan/scan.sh \
 	%D%/shm1/shm1.expected \
-	%D%/shm2/shm2.expected
+	%D%/shm2/shm2.expected \
+	%D%/thumbs/thumbs.expected \
+	%D%/thumbs/thumbs.sh \
+	%D%/words/words.expected \
+	%D%/words/words.sh

@@ -56,14 +56,14 @@ int mproc_cpu_count(void);
  * struct mproc_result - how a job ended, from mproc_pool_get() and map.
  *
  * @index  of the job: counted from 0 by put, the position by map
- * @code   0, or what a future's mproc_future_result() would say
  * @reply  new: mproc_msg_free(); NULL if code < 0
+ * @code   0, or what a future's mproc_future_result() would say
  * @text   of the error, "" if none, cut to fit
  */
 struct mproc_result {
 	uint64_t	  index;
-	int		  code;
 	struct mproc_msg *reply;
+	int		  code;
 	char		  text[116];
 };
 
