@@ -4,8 +4,8 @@
 #
 # A line `<!-- file: NAME -->` puts the code block below it at the end of that
 # file; `<!-- run -->` marks a console block: `$ ` lines are run, the others
-# are what they print, in any order.  Process ids, milliseconds, and where an
-# assertion says it is, may differ.
+# are what they print, in any order.  Process ids, numbers of workers,
+# milliseconds, and where an assertion says it is, may differ.
 . "${top_srcdir:-.}/tests/checks/lib.sh"
 
 [ -n "$(library)" ] || skip "no shared library was built"
@@ -45,7 +45,7 @@ pkg-config() {
 export LD_LIBRARY_PATH=$builddir/.libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 
 normal() {
-	sed -E 's/\(pid [0-9]+\)/(pid N)/; s/after [0-9]+ ms/after N ms/
+	sed -E 's/(-[0-9]+)? \(pid [0-9]+\)/-N (pid N)/; s/after [0-9]+ ms/after N ms/
 		s/\.c:[0-9]+: .*: Assertion/.c:N: Assertion/' | sort
 }
 
