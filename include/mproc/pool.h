@@ -450,6 +450,17 @@ int mproc_pool_join(struct mproc_pool *pool, int timeout_ms);
 int mproc_pool_terminate(struct mproc_pool *pool);
 int mproc_pool_stop(struct mproc_pool *pool, int grace_ms);
 struct mproc_pool *mproc_pool_free(struct mproc_pool *pool);
+/*
+ * MPROC_SCOPED_POOL - before a variable: its pool ends where the block does,
+ * however that is left, but by longjmp(3).
+ *
+ *	MPROC_SCOPED_POOL struct mproc_pool *pool = NULL;
+ *
+ * mproc_pool_done(), which it calls, stops the pool, jobs having
+ * .process.stop_grace_ms to finish, frees it, and leaves NULL.
+ */
+#define MPROC_SCOPED_POOL	__attribute__((cleanup(mproc_pool_done)))
+void mproc_pool_done(struct mproc_pool **pool);
 
 /*
  * go / no-go for all: what mproc_going() answers in the workers.  On no-go

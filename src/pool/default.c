@@ -13,7 +13,6 @@
 #include "pool/pool.h"
 
 #define IDLE_MS		600000
-#define GRACE_MS	2000
 
 struct mproc__default {
 	struct mproc__default *next;
@@ -115,16 +114,22 @@ mproc_pool_set_default(const struct mproc_pool_options *options)
 	return r;
 }
 
+/* Within one deadline for all. */
 static int
 stop_all(struct mproc__default *list, int grace_ms)
 {
+	int64_t deadline = mproc__deadline(grace_ms);
 	struct mproc__default *d;
 	int r, worst = 0;
 
+	for (d = list; d != NULL; d = d->next)
+		if (is_ours(d->pool))
+			(void)mproc_pool_close(d->pool);
 	while ((d = list) != NULL) {
 		list = d->next;
 		if (is_ours(d->pool) &&
-		    (r = mproc_pool_stop(d->pool, grace_ms)) < 0)
+		    (r = mproc_pool_stop(d->pool,
+		    mproc__remaining_ms(deadline))) < 0)
 			worst = r;
 		mproc_pool_free(d->pool);
 		free(d);
@@ -155,10 +160,7 @@ mproc_pool_scope_begin(struct mproc_pool_scope *s)
 void
 mproc_pool_scope_end(struct mproc_pool_scope *s)
 {
-	int grace = s->options != NULL ?
-	    s->options->process.stop_grace_ms : 0;
-
 	scope = s->outer;
-	(void)stop_all(s->pools, grace != 0 ? grace : GRACE_MS);
+	(void)stop_all(s->pools, mproc__pool_grace(s->options));
 	s->pools = NULL;
 }

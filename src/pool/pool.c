@@ -501,3 +501,12 @@ mproc_pool_stop(struct mproc_pool *pool, int grace_ms)
 	return mproc__err(-ETIMEDOUT, "pool %s had to be terminated after "
 	    "%d ms", pool->name, grace_ms);
 }
+
+void
+mproc_pool_done(struct mproc_pool **pool)
+{
+	if (*pool == NULL)
+		return;
+	(void)mproc_pool_stop(*pool, mproc__pool_grace(&(*pool)->opt));
+	*pool = mproc_pool_free(*pool);
+}

@@ -249,6 +249,14 @@ int	mproc__pool_check_owner(const struct mproc_pool *);
 int	mproc__pool_enter(struct mproc_pool *);
 void	mproc__pool_leave(struct mproc_pool *);
 
+/* For jobs, where a block ends. */
+static inline int
+mproc__pool_grace(const struct mproc_pool_options *o)
+{
+	return o != NULL && o->process.stop_grace_ms != 0 ?
+	    o->process.stop_grace_ms : 2000;
+}
+
 /* schedule.c, locked */
 int	mproc__pool_wait(struct mproc_pool *, bool (*ready)(void *),
 	    void *arg, int64_t deadline);

@@ -263,6 +263,18 @@ crew_pool(struct mproc_pool_options o)
 	return pool;
 }
 
+int
+crew_pid(struct mproc_pool *pool)
+{
+	struct mproc_msg *reply = NULL;
+	int pid;
+
+	assert_int_equal(mproc_pool_call(pool, SOON, &reply, crew_mul), 0);
+	pid = mproc_args(reply, crew_number)->pid;
+	mproc_msg_free(reply);
+	return pid;
+}
+
 int64_t
 crew_number(struct mproc_msg *reply)
 {

@@ -38,6 +38,8 @@ extern const struct mproc_class crew_class;
 
 /* Started, with the fork server unless it says otherwise. */
 struct mproc_pool *crew_pool(struct mproc_pool_options o);
+/* The pid of the worker that is next. */
+int crew_pid(struct mproc_pool *pool);
 /* What a `number` says, which is freed; -1 if it is none. */
 int64_t crew_number(struct mproc_msg *reply);
 

@@ -30,6 +30,8 @@ check_LTLIBRARIES += tests/pool/libcrew.la
 tests_pool_libcrew_la_SOURCES = %D%/crew.c %D%/crew.h
 CREW_LDADD = tests/pool/libcrew.la $(TASK_LDADD)
 
-check_PROGRAMS += tests/pool/capture_test
+check_PROGRAMS += tests/pool/capture_test tests/pool/manager_test
+tests_pool_manager_test_SOURCES = %D%/manager_test.c
+tests_pool_manager_test_LDADD = $(CREW_LDADD)
 tests_pool_capture_test_SOURCES = %D%/capture_test.c
 tests_pool_capture_test_LDADD = $(CREW_LDADD)
