@@ -186,6 +186,9 @@ struct mproc_worker {
  * @retire        asked after each job: should this worker be replaced?
  *                It must not call the pool (nor must a log sink)
  * @idle_ms       a worker above min_workers is stopped after idling so long
+ * @init_in_turn  calls of mproc_pool_add_init() are never made in two
+ *                workers at once
+ * @init_may_fail one that fails is logged, and the worker goes on
  * @no_respawn    dead workers are not replaced
  * @fail_open     while no worker can be had, jobs run in this process
  * @max_fails     starts in a row that may fail; default 3.  Then the pool is
@@ -226,6 +229,8 @@ struct mproc_pool_options {
 	int64_t		 max_rss;
 	bool		(*retire)(const struct mproc_worker *w, void *arg);
 	int		 idle_ms;
+	bool		 init_in_turn;
+	bool		 init_may_fail;
 	bool		 no_respawn;
 	bool		 fail_open;
 	int		 max_fails;
@@ -252,6 +257,26 @@ struct mproc_pool_options {
  */
 int mproc_pool_new(const struct mproc_class *cls,
     const struct mproc_pool_options *options, struct mproc_pool **ret_pool);
+
+/*
+ * mproc_pool_add_init - a call that every worker makes before its first job,
+ * also one that takes another's place; in the order of adding, after pre_run.
+ *
+ *	mproc_pool_add_init(pool, model_load, .path = "large.bin");
+ *
+ * Only then is the worker ready, so .process.start_timeout_ms bounds them.
+ * If one fails the worker does not start, with that code, unless the pool has
+ * .init_may_fail.
+ *
+ * Returns 0, or -EALREADY (the pool is started), -EEXIST (the same call is
+ * there), or -ENOSYS, -EINVAL, -EBADF, -EMFILE, -ENOMEM as submit.
+ */
+#define mproc_pool_add_init(pool_, message_, ...)			\
+	mproc__kwargs(message_, mproc_pool_add_init_typed((pool_),	\
+	    MPROC_SCHEMA(message_), &mproc__kw)				\
+	    __VA_OPT__(,) __VA_ARGS__)
+int mproc_pool_add_init_typed(struct mproc_pool *pool,
+    const struct mproc_schema *schema, const void *args);
 
 /*
  * mproc_pool_start - launch .min_workers; returns when all are ready.

@@ -187,12 +187,15 @@ mproc__worker_work(struct mproc__worker *w)
 	mproc__leave(p);
 	if (p->status == MPROC_STATUS_DEAD) {
 		has_ended(w);
+		mproc__inits_work(w->pool);
 		mproc__pool_staff(w->pool);
 		return;
 	}
-	if (w->state == MPROC__WORKER_STARTING && p->ready &&
-	    p->start_code >= 0 && !w->killed)
+	if (w->state == MPROC__WORKER_STARTING && p->ready && !w->killed &&
+	    mproc__worker_init(w)) {
 		is_ready(w);
+		mproc__inits_work(w->pool);
+	}
 	mproc__worker_room(w);
 	if (w->done != done)
 		mproc__worker_check(w);

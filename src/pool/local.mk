@@ -3,6 +3,7 @@ libmproc_la_SOURCES += \
 	%D%/control.c \
 	%D%/default.c \
 	%D%/function.c \
+	%D%/init.c \
 	%D%/job.c \
 	%D%/life.c \
 	%D%/limiter.c \

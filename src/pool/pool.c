@@ -209,6 +209,7 @@ release(struct mproc_pool *pool)
 
 	mproc__log_captures_done(&pool->captures);
 	mproc__stream_done(&pool->puts);
+	mproc__inits_free(pool);
 	while ((job = pool->spare) != NULL) {
 		pool->spare = job->next;
 		mproc__buf_done(&job->body);

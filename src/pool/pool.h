@@ -105,7 +105,11 @@ struct mproc__worker {
 	struct mproc__worker *replaces;
 	struct mproc__worker *dirty_next;
 	struct mproc__jobs out;
-	uint64_t	 seq;		/* jobs given to it */
+	uint64_t	 seq;		/* messages given to it, of them */
+	uint64_t	 given;		/* jobs, as long as they are counted */
+	enum { MPROC__INIT_NONE, MPROC__INIT_BEGUN, MPROC__INIT_DONE }
+			 init_state;
+	unsigned	 inits;		/* not answered yet */
 	uint64_t	 done;		/* jobs that it has answered */
 	int64_t		 started, idle_since;
 	int64_t		 head_since;	/* since when out.first may run */
@@ -113,6 +117,13 @@ struct mproc__worker {
 	int		 rung;
 	int64_t		 ping_at;
 	int64_t		 rss_at;	/* not looked at before */
+};
+
+/* A call that each worker does before its first job. */
+struct mproc__init {
+	struct mproc__init *next;
+	struct mproc__buf body;		/* encoded, with an id of no job's */
+	struct mproc__fdset fds;	/* ours */
 };
 
 /* A worker's news, on its way to .on_worker. */
@@ -221,6 +232,8 @@ struct mproc_pool {
 	uint64_t	 ended;		/* jobs, ever */
 
 	/* workers */
+	struct mproc__init *inits;	/* n_inits of them */
+	unsigned	 n_inits, n_initing; /* the latter: workers */
 	struct mproc__workers all, idle, partial;
 	struct mproc__worker *local, *dirty, *dead;
 	struct mproc__worker **slots;
@@ -321,6 +334,15 @@ void	mproc__worker_kill(struct mproc__worker *);
 void	mproc__worker_stop(struct mproc__worker *);
 void	mproc__worker_gone(struct mproc__worker *);
 extern const struct mproc__mate mproc__worker_mate;
+
+/* init.c, locked */
+/* Has it done all?  If not, they are begun, or it is killed as one failed. */
+bool	mproc__worker_init(struct mproc__worker *);
+void	mproc__init_answer(struct mproc__worker *,
+	    const struct mproc__envelope *);
+void	mproc__init_end(struct mproc__worker *);
+void	mproc__inits_work(struct mproc_pool *);
+void	mproc__inits_free(struct mproc_pool *);
 
 /* life.c, locked: how many workers there should be */
 void	mproc__pool_staff(struct mproc_pool *);

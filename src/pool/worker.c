@@ -125,7 +125,7 @@ mproc__worker_give(struct mproc__worker *w, struct mproc__job *job)
 	pool->n_out++;
 	if (w->local)
 		pool->st.local++;
-	if (pool->opt.max_jobs > 0 && w->seq >= pool->opt.max_jobs &&
+	if (pool->opt.max_jobs > 0 && ++w->given >= pool->opt.max_jobs &&
 	    !w->local)
 		mproc__worker_close(w);
 	mproc__worker_room(w);
@@ -187,6 +187,10 @@ on_answer(void *arg, const struct mproc__frame *frame,
 	const char *words = NULL;
 	int code = 0, taken = 0;
 
+	if (w->init_state == MPROC__INIT_BEGUN) {
+		mproc__init_answer(w, env);
+		return 0;
+	}
 	if (job == NULL)
 		return 0;
 	if (env->kind == MPROC__ERROR) {
@@ -453,6 +457,7 @@ mproc__worker_gone(struct mproc__worker *w)
 	struct mproc_pool *pool = w->pool;
 	struct mproc__worker *o;
 
+	mproc__init_end(w);
 	orphans(w);
 	if (w->state == MPROC__WORKER_STARTING)
 		pool->n_starting--;

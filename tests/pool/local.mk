@@ -3,6 +3,9 @@ tests_pool_libtask_la_SOURCES = %D%/task.c %D%/task.h
 TASK_LDADD = tests/pool/libtask.la $(TEST_LDADD)
 
 check_PROGRAMS += tests/pool/notify_test tests/pool/feed_test
+check_PROGRAMS += tests/pool/init_test
+tests_pool_init_test_SOURCES = %D%/init_test.c
+tests_pool_init_test_LDADD = $(TASK_LDADD)
 tests_pool_feed_test_SOURCES = %D%/feed_test.c
 tests_pool_feed_test_LDADD = $(TASK_LDADD)
 tests_pool_notify_test_SOURCES = %D%/notify_test.c
