@@ -562,35 +562,49 @@ give_way(struct mproc__channel *ch)
 	return mproc__ring_pending(ch->ring);
 }
 
+static bool
+look_for_some(struct mproc__channel *ch)
+{
+	struct mproc__spin *s = &ch->spin;
+	int i;
+
+	for (i = 0; i < SPIN_LOOKS; i++) {
+		relax();
+		if (mproc__ring_pending(ch->ring)) {
+			s->credit = s->credit + CREDIT_WON < CREDIT_MAX ?
+			    s->credit + CREDIT_WON : CREDIT_MAX;
+			return true;
+		}
+	}
+	return false;
+}
+
 bool
 mproc__channel_spin(struct mproc__channel *ch, bool (*stop)(void *),
     void *arg)
 {
 	struct mproc__spin *s = &ch->spin;
+	bool worth;
 	int64_t start;
-	int i;
 
 	if (ch->ring == NULL)
 		return false;
 	if (mproc__ring_pending(ch->ring))
 		return true;
+	/* an answer that is under way is here before a clock was read */
+	worth = is_worth(s);
+	if (worth && look_for_some(ch))
+		return true;
 	if (is_neighbour(ch->ring))
 		return give_way(ch);
-	if (!is_worth(s))
+	if (!worth)
 		return false;
 	start = mproc__now_ns();
 	do {
-		for (i = 0; i < SPIN_LOOKS; i++) {
-			relax();
-			if (mproc__ring_pending(ch->ring)) {
-				s->credit = s->credit + CREDIT_WON <
-				    CREDIT_MAX ? s->credit + CREDIT_WON :
-				    CREDIT_MAX;
-				return true;
-			}
-		}
 		if (stop(arg))
 			return false;	/* no judgement on spinning */
+		if (look_for_some(ch))
+			return true;
 	} while (mproc__now_ns() - start < s->max_ns);
 	if (s->credit > 0)
 		s->credit--;
