@@ -34,7 +34,9 @@ tests_pool_libcrew_la_SOURCES = %D%/crew.c %D%/crew.h
 CREW_LDADD = tests/pool/libcrew.la $(TASK_LDADD)
 
 check_PROGRAMS += tests/pool/capture_test tests/pool/manager_test
-check_PROGRAMS += tests/pool/parallel_test
+check_PROGRAMS += tests/pool/parallel_test tests/pool/outlive_test
+tests_pool_outlive_test_SOURCES = %D%/outlive_test.c
+tests_pool_outlive_test_LDADD = $(CREW_LDADD)
 tests_pool_parallel_test_SOURCES = %D%/parallel_test.c
 tests_pool_parallel_test_LDADD = $(CREW_LDADD)
 tests_pool_manager_test_SOURCES = %D%/manager_test.c
