@@ -1,6 +1,6 @@
 /*
- * mproc/sync.h - events that processes share, groups of them, and waits that
- * survive signals.
+ * mproc/sync.h - events and locks that processes share, groups of events, and
+ * waits that survive signals.
  *
  * Layer: base.  Knows no processes: whoever knows that a peer died ends the
  * waits on it with an abort, or gives the wait a descriptor to watch.
@@ -421,6 +421,98 @@ void mproc_sync_leave(struct mproc_sync_scope *sync);	/* release */
 		    sync.open;						\
 		    (void)index, mproc_sync_finish(&sync))
 #define mproc__SYNC_OPTIONS(...) (struct mproc_sync_options){ __VA_ARGS__ }
+
+/* ----------------------------------------------------------------- locks */
+
+/*
+ * A lock in shared memory, which outlives whoever dies holding it.
+ *
+ * Those who share it trust each other: its memory is writable for all.  A
+ * thread holds it, not a process; the lock of a thread that ends is freed.
+ */
+struct mproc_lock;
+
+/*
+ * struct mproc_lock_options - zero is the default.
+ *
+ * @recursive  a thread may acquire it again, and releases it as often
+ */
+struct mproc_lock_options {
+	bool	recursive;
+};
+
+/*
+ * mproc_lock_new - make a lock, free.
+ *
+ * @options   may be NULL; borrowed until return
+ * @ret_lock  new: free with mproc_lock_free(); processes forked later have
+ *            it, too, others get mproc_lock_fd()
+ *
+ * Costs one descriptor.
+ * Returns 0, or -ENOMEM, -EMFILE, -ENFILE, -EINVAL (ret_lock is NULL).
+ */
+int mproc_lock_new(const struct mproc_lock_options *options,
+    struct mproc_lock **ret_lock);
+
+/*
+ * mproc_lock_acquire - wait until the lock is free, and take it.
+ *
+ * @timeout_ms  unit: milliseconds; 0 only tries, -1 waits without limit
+ *
+ * Returns 0, or
+ *   -EOWNERDEAD  it is yours, too; but its last owner died with it, so what
+ *                it guards may be half changed.  Nobody else is told
+ *   -EAGAIN      somebody has it (timeout_ms 0);  -ETIMEDOUT, for so long
+ *   -EDEADLK     this thread has it, and it is not recursive
+ *   -EOVERFLOW   this thread has it too often
+ *   -EINVAL      lock is NULL
+ */
+int mproc_lock_acquire(struct mproc_lock *lock, int timeout_ms);
+
+/* mproc_lock_release - 0, -EPERM (this thread does not have it), -EINVAL. */
+int mproc_lock_release(struct mproc_lock *lock);
+
+/*
+ * mproc_lock_fd - the memory of the lock, for a message, start arguments or
+ * `.keep_fds`; borrowed until free.  Or -EINVAL, -EBADF (closed here).
+ * mproc_lock_from_fd - the same lock, of such a descriptor, which is borrowed
+ * (duplicated).  Returns 0, or -EINVAL, -EBADMSG (no lock), -EPROTO (another
+ * version of the library, or another C library), -ENOMEM, -EMFILE, -EBADF.
+ */
+int mproc_lock_fd(const struct mproc_lock *lock);
+int mproc_lock_from_fd(int fd, struct mproc_lock **ret_lock);
+
+/* mproc_lock_free - this process's share; not while held.  Returns NULL. */
+struct mproc_lock *mproc_lock_free(struct mproc_lock *lock);
+
+/*
+ * MPROC_LOCKED - a block that runs with the lock, which is released however
+ * the block is left but by longjmp(3):
+ *
+ *	MPROC_LOCKED(lock, 1000, &r)
+ *		(*count)++;
+ *
+ * @result  int *, may be NULL: what mproc_lock_acquire() returned; the block
+ *          runs if that is 0 or -EOWNERDEAD
+ */
+#define MPROC_LOCKED(lock, timeout_ms, result)				\
+	mproc__LOCK_SCOPE(mproc__SYNC_NAME(mproc__lock_, __LINE__),	\
+	    mproc__SYNC_NAME(mproc__in_, __LINE__), lock, timeout_ms, result)
+
+/* The rest of this section is for MPROC_LOCKED; every field is private. */
+struct mproc_lock_scope {
+	struct mproc_lock *lock;	/* NULL: not acquired */
+};
+struct mproc_lock_scope mproc_lock_begin(struct mproc_lock *lock,
+    int timeout_ms, int *result);
+void mproc_lock_leave(struct mproc_lock_scope *scope);
+
+#define mproc__LOCK_SCOPE(scope, in, lock_, timeout_ms, result)		\
+	for (struct mproc_lock_scope scope				\
+	    __attribute__((cleanup(mproc_lock_leave))) =		\
+	    mproc_lock_begin((lock_), (timeout_ms), (result)),		\
+	    *in = scope.lock != NULL ? &scope : NULL;			\
+	    in != NULL; in = NULL)
 
 /* -------------------------------------------------- waits against signals */
 

@@ -3,6 +3,7 @@ libmproc_la_SOURCES += \
 	%D%/clock.c \
 	%D%/error.c %D%/error.h \
 	%D%/fd.c \
+	%D%/features.c \
 	%D%/fdpass.c %D%/fdpass.h \
 	%D%/fork.c \
 	%D%/futex.c \

@@ -14,3 +14,7 @@ tests_sync_shm_test_SOURCES = tests/sync/shm_test.c tests/sync/child.h
 tests_sync_shm_test_LDADD = $(TEST_LDADD)
 tests_sync_ring_test_SOURCES = tests/sync/ring_test.c tests/sync/child.h
 tests_sync_ring_test_LDADD = $(TEST_LDADD)
+
+check_PROGRAMS += tests/sync/lock_test
+tests_sync_lock_test_SOURCES = tests/sync/lock_test.c tests/sync/child.h
+tests_sync_lock_test_LDADD = $(TEST_LDADD)
