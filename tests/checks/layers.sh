@@ -31,64 +31,75 @@ may_include() { # MODULE OTHER
 	return 1
 }
 
+# includes FILE... - a line for each #include: the file, what it includes.
+includes() {
+	awk 'match($0, /^[ \t]*#[ \t]*include[ \t]*["<][^">]*/) {
+		path = substr($0, RSTART, RLENGTH)
+		sub(/.*["<]/, "", path)
+		print FILENAME, path
+	}' "$@"
+}
+
 cd "$top_srcdir" || exit 1
-n=0
-for file in src/*/*.[ch]; do
-	[ -e "$file" ] || continue
+files=(src/*/*.[ch])
+n=${#files[@]}
+for file in "${files[@]}"; do
 	module=${file#src/}
 	module=${module%%/*}
-	n=$((n + 1))
 	[ -n "${below[$module]+set}" ] ||
-	    { fault "$file: a module without a layer"; continue; }
-	while read -r path; do
-		case $path in
-		mproc.h)
-			fault "$file: includes all of the public interface"
-			continue ;;
-		mproc/*)
-			other=${path#mproc/}
-			other=${other%.h}
-			other=${owner[$other]:-$other} ;;
-		*/*)	other=${path%%/*} ;;
-		*)	other=$module ;;
-		esac
-		[ -n "${below[$other]+set}" ] || continue
-		may_include "$module" "$other" ||
-		    fault "$file: includes $path, which is not below $module"
-	done < <(sed -n 's/^[ \t]*#[ \t]*include[ \t]*["<]\([^">]*\)[">].*/\1/p' \
-	    "$file" | grep -E '^(mproc\.h|[a-z]+\.h|(mproc|[a-z]+)/[a-z_]+\.h)$' |
-	    grep -vE '^(sys|arpa|netinet|net|linux|asm|bits|bsd|msgpack)/')
-	case $module in
-	message) ;;
-	*) grep -nE '^[ \t]*#[ \t]*include[ \t]*<msgpack' "$file" &&
-	    fault "$file: only src/message knows msgpack" ;;
-	esac
-	case $module in
-	context|process) ;;
-	*) grep -nE '^[ \t]*#[ \t]*include[ \t]*<uv' "$file" &&
-	    fault "$file: only src/context knows libuv" ;;
-	esac
+	    fault "$file: a module without a layer"
 done
+while read -r file path; do
+	module=${file#src/}
+	module=${module%%/*}
+	case $path in
+	mproc.h)
+		fault "$file: includes all of the public interface"
+		continue ;;
+	msgpack*)
+		[ "$module" = message ] ||
+		    fault "$file: only src/message knows msgpack"
+		continue ;;
+	uv.h|uv/*)
+		[ "$module" = context ] || [ "$module" = process ] ||
+		    fault "$file: only src/context knows libuv"
+		continue ;;
+	mproc/*)
+		other=${path#mproc/}
+		other=${other%.h}
+		other=${owner[$other]:-$other} ;;
+	*/*)	other=${path%%/*} ;;
+	*)	other=$module ;;
+	esac
+	[ -n "${below[$other]+set}" ] || continue	# the system's
+	may_include "$module" "$other" ||
+	    fault "$file: includes $path, which is not below $module"
+done < <(includes "${files[@]}")
 cd - >/dev/null || exit 1
+
+mapfile -t all < <(objects .)
+uses=$(undefined "${all[@]}")
 
 # only CALLS WHERE... - no other module's (or file's) objects may call these.
 # Log datagrams go out in process/backend_send, come in in
 # process/process_input; notifications go out in process/process_notify.
 only() {
-	local calls=$1 module object s
+	local calls=$1 object name
 	shift
-	for module in "${!below[@]}"; do
-		case " $* " in *" $module "*) continue ;; esac
-		while read -r object; do
-			case " $* " in
-			*" $module/$(basename "$object" .o) "*) continue ;;
-			esac
-			while read -r s; do
-				fault "$(basename "$object"): $module calls $s," \
-				    "only for: $*"
-			done < <(undefined "$object" | grep -xE "$calls")
-		done < <(objects "$module")
-	done
+	while read -r object name; do
+		fault "$object calls $name, only for: $*"
+	done < <(grep -E " ($calls)\$" <<<"$uses" | awk -v where="$*" '
+		BEGIN { split(where, w, " "); for (i in w) may[w[i]] = 1 }
+		{
+			file = $1
+			sub(/.*src\/(\.\/)?/, "", file)
+			sub(/\.libs\//, "", file)
+			sub(/\.o$/, "", file)
+			module = file
+			sub(/\/.*/, "", module)
+			if (!(module in may) && !(file in may))
+				print
+		}')
 }
 
 only 'msgpack_.*' message
@@ -99,7 +110,6 @@ only 'fork|vfork|_Fork|clone|clone3|exec[a-z]+|fexecve|posix_spawnp?|waitid|wait
 only 'uv_.*' context process
 
 [ "$n" -gt 0 ] || fault "no sources found"
-objects . | grep -q . || fault "no objects found"
-undefined "$(objects system | head -n 1)" | grep -q . ||
-    fault "no undefined names found"
+[ ${#all[@]} -gt 0 ] || fault "no objects found"
+[ -n "$uses" ] || fault "no undefined names found"
 finish "layers ($n files)"

@@ -49,12 +49,11 @@ objects() {
 	fi
 }
 
-# undefined OBJECT - the names that it uses.
+# undefined OBJECT... - a line for each name that one uses: the object, the name.
 undefined() {
-	local out
 	# shellcheck disable=SC2086 # NM is a command and its options
-	out=$($NM -u "$1") || return 1
-	awk '{ sub(/@.*/, "", $2); print $2 }' <<<"$out"
+	$NM -A -u "$@" |
+	    awk '{ sub(/:$/, "", $1); sub(/@.*/, "", $NF); print $1, $NF }'
 }
 
 # library - the built shared library, or nothing.

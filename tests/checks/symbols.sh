@@ -65,11 +65,10 @@ banned='sem_open|sem_init|sem_unlink|shm_open|shm_unlink|mkfifo'
 banned+='|exit|abort|perror|printf|puts|putchar|vprintf'
 banned+='|sleep|usleep|system|popen|wait|tmpnam|mktemp'
 banned+='|uv_spawn|uv_signal_init|uv_signal_start|uv_default_loop'
-while read -r object; do
-	while read -r s; do
-		fault "${object#"$top_builddir"/}: calls $s"
-	done < <(undefined "$object" | grep -xE "$banned")
-done < <(objects .)
+mapfile -t all < <(objects .)
+while read -r object s; do
+	fault "${object#"$top_builddir"/}: calls $s"
+done < <(undefined "${all[@]}" | grep -E " ($banned)\$")
 
 # Of these the compiler makes some itself, so they are looked for as text.
 while read -r line; do

@@ -95,9 +95,12 @@ c__hop(struct chain *self, const struct chain_hop *args,
 	ms[args->hops] = mproc_request_remaining_ms(req);
 	if (args->hops > 0 && (r = call_next(self, args, req, ms)) < 0)
 		return r;
-	while (args->hops == 0 && args->wait &&
-	    mproc_request_remaining_ms(req) > 0)
-		(void)poll(NULL, 0, 1);
+	if (args->hops == 0 && args->wait) {
+		while (mproc_request_remaining_ms(req) > 0)
+			(void)poll(NULL, 0, 1);
+		/* whoever did not look in time hears the same from us */
+		return -ETIMEDOUT;
+	}
 	return mproc_reply(req, chain_left,
 	    .ms = { ms, (size_t)(args->hops + 1) * sizeof(int) });
 }
