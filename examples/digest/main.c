@@ -132,13 +132,12 @@ static int
 put_files(struct digest *d)
 {
 	static const struct mproc_job_handler handler = { .item = on_item };
+	struct mproc_job job = { .handler = &handler, .arg = d };
 	int r = 0;
 
 	while (!d->at_end && r >= 0) {
-		r = mproc_pool_put_typed(d->pool, 0,
-		    &(struct mproc_job){ .handler = &handler, .arg = d },
-		    MPROC_SCHEMA(hasher_file), &(struct hasher_file){
-		    .name = d->file.name, .error = d->file.error });
+		r = mproc_pool_put_job(d->pool, 0, &job, hasher_file,
+		    .name = d->file.name, .error = d->file.error);
 		if (r == -EAGAIN)
 			return 0;
 		if (r == 0)

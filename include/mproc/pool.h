@@ -300,6 +300,7 @@ int mproc_pool_wait_ready(struct mproc_pool *pool, int timeout_ms);
  *              MPROC_CANCEL_ABANDON does.  NULL: nobody wants the result
  *
  * mproc_pool_submit_job() takes a struct mproc_job besides (NULL: defaults).
+ * A literal with a comma in it wants brackets: (&(struct mproc_job){ a, b }).
  *
  * Returns 0, or, with nothing handed in,
  *   -EAGAIN     no room (wait_ms 0); mproc_pool_fd() tells of room
@@ -329,23 +330,34 @@ int mproc_pool_submit_msg(struct mproc_pool *pool, int wait_ms,
 /*
  * mproc_pool_call - submit and wait: timeout_ms for all of it; a job that is
  * not done by then is given up (MPROC_CANCEL_ABANDON; a job's own .timeout_ms
- * kills).  Returns as mproc_call(), and as submit.
+ * kills).  Returns as mproc_call(), and as submit.  _job: as submit_job.
  */
 #define mproc_pool_call(pool_, timeout_ms_, ret_reply_, message_, ...)	\
 	mproc__kwargs(message_, mproc_pool_call_typed((pool_),		\
 	    (timeout_ms_), NULL, (ret_reply_), MPROC_SCHEMA(message_),	\
 	    &mproc__kw) __VA_OPT__(,) __VA_ARGS__)
+#define mproc_pool_call_job(pool_, timeout_ms_, job_, ret_reply_,	\
+	    message_, ...)						\
+	mproc__kwargs(message_, mproc_pool_call_typed((pool_),		\
+	    (timeout_ms_), (job_), (ret_reply_),			\
+	    MPROC_SCHEMA(message_), &mproc__kw)				\
+	    __VA_OPT__(,) __VA_ARGS__)
 int mproc_pool_call_typed(struct mproc_pool *pool, int timeout_ms,
     const struct mproc_job *job, struct mproc_msg **ret_reply,
     const struct mproc_schema *schema, const void *args);
 
 /*
  * mproc_pool_put - hand in a job whose result mproc_pool_get() gives.
- * Returns as submit; also waits while .window results wait to be got.
+ * Returns as submit; also waits while .window results wait to be got.  _job:
+ * as submit_job.
  */
 #define mproc_pool_put(pool_, wait_ms_, message_, ...)			\
 	mproc__kwargs(message_, mproc_pool_put_typed((pool_),		\
 	    (wait_ms_), NULL, MPROC_SCHEMA(message_), &mproc__kw)	\
+	    __VA_OPT__(,) __VA_ARGS__)
+#define mproc_pool_put_job(pool_, wait_ms_, job_, message_, ...)	\
+	mproc__kwargs(message_, mproc_pool_put_typed((pool_),		\
+	    (wait_ms_), (job_), MPROC_SCHEMA(message_), &mproc__kw)	\
 	    __VA_OPT__(,) __VA_ARGS__)
 int mproc_pool_put_typed(struct mproc_pool *pool, int wait_ms,
     const struct mproc_job *job, const struct mproc_schema *schema,

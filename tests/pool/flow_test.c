@@ -372,6 +372,41 @@ pm21_result_handlers(void **state)
 }
 
 static void
+pm21_result_handlers_of_put_and_call(void **state)
+{
+	static const struct mproc_job_handler h = {
+		on_item, on_finish, on_failed
+	};
+	struct mproc_pool *pool = task_pool((struct mproc_pool_options){
+	    .workers = 1 });
+	struct mproc_job job = { .handler = &h };
+	struct mproc_result result;
+	struct mproc_msg *reply;
+
+	(void)state;
+	items = finished = failures = 0;
+	assert_int_equal(mproc_pool_put_job(pool, SOON, &job, task_count,
+	    .n = 5), 0);
+	assert_int_equal(mproc_pool_get(pool, SOON, &result), 1);
+	assert_true(mproc_msg_is(result.reply, "mine"));
+	mproc_msg_free(result.reply);
+	assert_int_equal(items, 5);
+	items = 0;
+	assert_int_equal(mproc_pool_call_job(pool, SOON, &job, &reply,
+	    task_count, .n = 4), 0);
+	assert_true(mproc_msg_is(reply, "mine"));
+	mproc_msg_free(reply);
+	assert_int_equal(items, 4);
+	assert_int_equal(finished, 2);
+	items = 0;
+	assert_int_equal(mproc_pool_call_job(pool, SOON,
+	    (&(struct mproc_job){ .handler = &h, .retries = 1 }), NULL,
+	    task_count, .forever = true), -E2BIG);
+	assert_int_equal(failures, 1);
+	task_finish(pool);
+}
+
+static void
 pm29_no_go(void **state)
 {
 	struct mproc_pool *pool = task_pool((struct mproc_pool_options){
@@ -433,6 +468,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(pr86_map_tells_the_first_error),
 		cmocka_unit_test(tp9_a_limiter_for_two_pools),
 		cmocka_unit_test(pm21_result_handlers),
+		cmocka_unit_test(pm21_result_handlers_of_put_and_call),
 		cmocka_unit_test(pm29_no_go),
 		cmocka_unit_test(pm35_notify_all),
 	};
