@@ -63,6 +63,18 @@ int mproc_yield_typed(struct mproc_request *req,
     const struct mproc_schema *schema, const void *args);
 int mproc_yield_msg(struct mproc_request *req, const struct mproc_msg *msg);
 /*
+ * mproc_yield_more - the same, of an item that others follow soon: it may be
+ * kept in the library to be written with them, until there are 32 KiB, some
+ * milliseconds have passed when the next one comes, or anything else is
+ * written, such as the reply.  For many small ones: of 100 system calls one
+ * is left.
+ */
+#define mproc_yield_more(req_, message_, ...)				\
+	mproc__kwargs(message_, mproc_yield_more_typed((req_),		\
+	    MPROC_SCHEMA(message_), &mproc__kw) __VA_OPT__(,) __VA_ARGS__)
+int mproc_yield_more_typed(struct mproc_request *req,
+    const struct mproc_schema *schema, const void *args);
+/*
  * mproc_canceled - true when the result of this call is not wanted any more
  * (mproc_future_cancel_as()), or mproc_going() is false: a long handler
  * should return -ECANCELED then.  Cheap.

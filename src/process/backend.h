@@ -89,6 +89,9 @@ struct mproc__core {
 	void		*args_struct;
 	const struct mproc_schema *args_schema;
 
+	bool		 kept;		/* items wait for more of them, */
+	int64_t		 kept_ns;	/* the first since then, coarsely */
+
 	/* the loop */
 	int		 epfd, wake_fd, timerfd; /* timerfd: once fd is used */
 	int64_t		 armed_ns;	/* what timerfd is set to, 0: not */

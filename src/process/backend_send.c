@@ -28,6 +28,7 @@ struct item {
 	const void	*args;
 	const struct mproc_msg *msg;
 	uint64_t	 id;	/* of the call whose item this is, or 0 */
+	bool		 more;	/* follow soon */
 };
 
 /*
@@ -45,6 +46,39 @@ may_wait(const struct mproc__core *core)
 	    memory_order_relaxed);
 }
 
+/* May this one be kept for those that follow it? */
+static bool
+may_keep(struct mproc__core *core, const struct item *it)
+{
+	int64_t now;
+
+	if (!it->more || mproc__channel_is_ring(core->data))
+		return false;
+	now = mproc__tick_ns();
+	if (mproc__channel_queued(core->data) == 0)
+		core->kept_ns = now;
+	return core->kept_ns == now &&
+	    mproc__channel_queued_bytes(core->data) < MPROC__BATCH_BYTES;
+}
+
+/* Something is queued: is it time to write it? */
+static void
+write_some(struct mproc__core *core, const struct item *it)
+{
+	size_t queued = mproc__channel_queued(core->data);
+
+	if (may_keep(core, it)) {
+		core->kept = true;
+		return;		/* no look at epoll for each, either */
+	}
+	if (!may_wait(core) && (core->batch || core->kept ||
+	    (queued > 1 && queued % FLUSH_EVERY == 0))) {
+		(void)mproc__channel_flush(core->data);
+		core->kept = false;
+	}
+	mproc__loop_interest(core);
+}
+
 static int
 put(struct mproc__core *core, int kind, const struct item *it,
     struct mproc_request *req, size_t *ret_size)
@@ -52,7 +86,7 @@ put(struct mproc__core *core, int kind, const struct item *it,
 	uint64_t id = req != NULL ? req->id : it->id;
 	struct mproc__fdset fds = { .n = 0 };
 	struct mproc__buf *buf;
-	size_t before, queued;
+	size_t before;
 	int r;
 
 	buf = mproc__channel_begin(core->data);
@@ -72,14 +106,10 @@ put(struct mproc__core *core, int kind, const struct item *it,
 	if (req != NULL)
 		mproc__account(req, &core->page->handled);
 	r = mproc__channel_commit(core->data, fds.fd, fds.n,
-	    kind == MPROC__CAST && id == 0, id, !may_wait(core));
-	if (r > 0) {
-		queued = mproc__channel_queued(core->data);
-		if (core->batch ? !may_wait(core) :
-		    queued > 1 && queued % FLUSH_EVERY == 0)
-			(void)mproc__channel_flush(core->data);
-		mproc__loop_interest(core);
-	}
+	    kind == MPROC__CAST && id == 0, id,
+	    !may_wait(core) && !may_keep(core, it));
+	if (r > 0)
+		write_some(core, it);
 	return r < 0 ? r : 0;
 }
 
@@ -259,6 +289,14 @@ mproc_yield_typed(struct mproc_request *req,
     const struct mproc_schema *schema, const void *args)
 {
 	return yield(req, (struct item){ .schema = schema, .args = args });
+}
+
+int
+mproc_yield_more_typed(struct mproc_request *req,
+    const struct mproc_schema *schema, const void *args)
+{
+	return yield(req, (struct item){ .schema = schema, .args = args,
+	    .more = true });
 }
 
 int

@@ -109,6 +109,12 @@ test_fail_sys(const char *name, unsigned n, int error)
 	atomic_store(&fail_name, n > 0 ? name : NULL);
 }
 
+unsigned
+test_sys_count(void)
+{
+	return atomic_load(&count);
+}
+
 bool
 test_fail_sys_done(void)
 {

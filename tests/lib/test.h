@@ -69,6 +69,8 @@ unsigned test_alloc_count(void);
 void test_fail_sys(const char *name, unsigned n, int error);
 /* End the failing; true if a call did fail. */
 bool test_fail_sys_done(void);
+/* Calls of that name since test_fail_sys(). */
+unsigned test_sys_count(void);
 
 /* Blocks that are allocated now. */
 unsigned test_alloc_live(void);
