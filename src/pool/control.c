@@ -197,10 +197,10 @@ mproc_pool_notify_typed(struct mproc_pool *pool, int wait_ms,
 void
 mproc__pool_add_logs(struct mproc_pool_stats *st, struct mproc__worker *w)
 {
-	struct mproc_stats s;
+	struct mproc_stats s = w->p->total;
 
-	if (mproc_stats(w->p, &s) < 0)
-		return;
+	if (w->p->status != MPROC_STATUS_DEAD)
+		mproc__stats_add(w->p, &s);
 	st->logs += s.logs;
 	st->logs_dropped += s.logs_dropped;
 }
