@@ -141,14 +141,6 @@ tp5_errors_arrive_with_their_words(void **state)
 	task_finish(pool);
 }
 
-static struct mproc_pool *
-gated(struct gate *gate, struct mproc_pool_options o)
-{
-	gate_make(gate);
-	o.process.args = MPROC_PACK(crew_start, .gate = MPROC_FD(gate->in));
-	return crew_pool(o);
-}
-
 static void
 wait_for_all(struct mproc_future **f, int n)
 {
@@ -158,6 +150,41 @@ wait_for_all(struct mproc_future **f, int n)
 		assert_int_equal(task_result(f[i]), 0);
 		f[i] = mproc_future_free(f[i]);
 	}
+}
+
+/*
+ * I1: an answer that is taken in by the way, as a call looks at a ring,
+ * counts as any other: the worker gets the next job.
+ */
+static void
+i1_whichever_call_takes_an_answer(void **state)
+{
+	struct mproc_pool *pool = crew_pool((struct mproc_pool_options){
+	    .workers = 1, .process.channel = MPROC_RING });
+	long i, k, n = test_count(NULL, 300);
+	struct mproc_future *f[2];
+	unsigned seed = 1;
+
+	(void)state;
+	assert_true(mproc_pool_fd(pool) >= 0);
+	for (i = 0; i < n; i++) {
+		for (k = 0; k < 2; k++)
+			assert_int_equal(mproc_pool_submit(pool, SOON, &f[k],
+			    crew_mul, .a = k), 0);
+		for (k = rand_r(&seed) % 30; k > 0; k--)
+			assert_int_equal(mproc_pool_notify(pool, SOON,
+			    crew_mul), 1);
+		wait_for_all(f, 2);
+	}
+	task_finish(pool);
+}
+
+static struct mproc_pool *
+gated(struct gate *gate, struct mproc_pool_options o)
+{
+	gate_make(gate);
+	o.process.args = MPROC_PACK(crew_start, .gate = MPROC_FD(gate->in));
+	return crew_pool(o);
 }
 
 static bool
@@ -720,6 +747,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(tp3_large_arguments_and_refused_ones),
 		cmocka_unit_test(tp4_answers_may_come_later),
 		cmocka_unit_test(tp5_errors_arrive_with_their_words),
+		cmocka_unit_test(i1_whichever_call_takes_an_answer),
 		cmocka_unit_test(tp8_tokens_can_be_more_at_once),
 		cmocka_unit_test(tp10_idle_workers_get_fewer),
 		cmocka_unit_test(tp11_by_force),
