@@ -281,7 +281,8 @@ is_wanted(struct mproc_pool *pool)
 	if (pool->state == MPROC__POOL_RUNNING && !pool->broken &&
 	    pool->n_active < (unsigned)pool->opt.min_workers)
 		return true;
-	return pool->state != MPROC__POOL_NEW && waiting > pool->n_starting;
+	return pool->state != MPROC__POOL_NEW && waiting > pool->n_starting &&
+	    !mproc__pool_is_local(pool);
 }
 
 void
@@ -289,13 +290,10 @@ mproc__pool_staff(struct mproc_pool *pool)
 {
 	int r;
 
-	if (mproc__pool_is_local(pool)) {
-		if (pool->local == NULL && pool->n_queued > 0 &&
-		    (r = mproc__worker_start(pool, true, NULL)) < 0)
-			(void)mproc__pool_drop_queue(pool, r,
-			    "no thread for it");
-		return;
-	}
+	if (mproc__pool_is_local(pool) && pool->local == NULL &&
+	    pool->n_queued > 0 &&
+	    (r = mproc__worker_start(pool, true, NULL)) < 0)
+		(void)mproc__pool_drop_queue(pool, r, "no thread for it");
 	while (is_wanted(pool)) {
 		if (pool->fails > 0 && mproc__now_ns() < pool->start_at) {
 			mproc__pool_time(pool, pool->start_at);

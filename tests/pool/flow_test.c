@@ -174,7 +174,7 @@ bm15_feeds(void **state)
 }
 
 static void
-pr88_streams_read_ahead_so_far(void **state)
+pr88_prw12_streams_read_ahead_so_far(void **state)
 {
 	struct mproc_pool *pool = task_pool((struct mproc_pool_options){
 	    .workers = 2 });
@@ -463,7 +463,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(bmw11_results_are_bounded),
 		cmocka_unit_test(bm25_clear),
 		cmocka_unit_test(bm15_feeds),
-		cmocka_unit_test(pr88_streams_read_ahead_so_far),
+		cmocka_unit_test(pr88_prw12_streams_read_ahead_so_far),
 		cmocka_unit_test(pr86_map),
 		cmocka_unit_test(pr86_map_tells_the_first_error),
 		cmocka_unit_test(tp9_a_limiter_for_two_pools),

@@ -2,12 +2,9 @@
  * notify_test.c - what reaches a worker while a job runs in it:
  * notifications, the pool's state, the level of its logs.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -222,43 +219,6 @@ pm35_all_get_all_in_order(void **state)
 	task_finish(pool);
 }
 
-/* Does each of its threads stand still? */
-static bool
-is_stopped(int pid)
-{
-	char path[64], line[512];
-	struct dirent *d;
-	bool all = true;
-	FILE *file;
-	DIR *dir;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	assert_non_null(dir = opendir(path));
-	while ((d = readdir(dir)) != NULL) {
-		if (d->d_name[0] == '.')
-			continue;
-		(void)snprintf(path, sizeof(path), "/proc/%d/task/%.16s/stat",
-		    pid, d->d_name);
-		assert_non_null(file = fopen(path, "r"));
-		all = all && fgets(line, sizeof(line), file) != NULL &&
-		    strstr(line, ") T ") != NULL;
-		fclose(file);
-	}
-	closedir(dir);
-	return all;
-}
-
-static void
-stop_still(int pid)
-{
-	int64_t end = task_now_ms() + SOON;
-
-	assert_int_equal(kill(pid, SIGSTOP), 0);
-	while (!is_stopped(pid) && task_now_ms() < end)
-		(void)poll(NULL, 0, 1);
-	assert_true(is_stopped(pid));
-}
-
 static void
 pm35_refusals_send_nothing(void **state)
 {
@@ -275,7 +235,7 @@ pm35_refusals_send_nothing(void **state)
 	    -ENOTCONN);
 	assert_int_equal(mproc_pool_start(pool), 0);
 	pid = heard(pool).pid;
-	stop_still(pid);
+	task_stop_still(pid);
 	while ((r = mproc_pool_notify(pool, 0, bell_ring, .n = n + 1)) == 1)
 		n++;
 	assert_int_equal(r, -EAGAIN);
@@ -339,7 +299,7 @@ pm36_a_process_without_a_pool(void **state)
 	assert_int_equal(mproc_notify(p, 0, bell_ring, .n = n), 0);
 	assert_int_equal(task_result(f), 0);
 	mproc_future_free(f);
-	stop_still(mproc_pid(p));
+	task_stop_still(mproc_pid(p));
 	while ((r = mproc_notify(p, 0, bell_ring, .n = n + 1)) == 0)
 		n++;
 	assert_int_equal(r, -EAGAIN);

@@ -86,7 +86,7 @@ echo_pool(struct mproc_pool_options o)
 }
 
 static void
-pm24_no_value_is_a_state(void **state)
+pm24_pmw18_no_value_is_a_state(void **state)
 {
 	static const int64_t numbers[] = {
 		0, 1, 2, 3, 4, 5, -1, -ECANCELED, INT64_MIN, INT64_MAX
@@ -166,7 +166,7 @@ pm11_a_job_is_a_name_and_a_message(void **state)
 }
 
 static void
-prw5_what_cannot_be_encoded_is_told(void **state)
+prw5_pmw19_what_cannot_be_encoded(void **state)
 {
 	struct mproc_pool *pool = echo_pool((struct mproc_pool_options){
 	    .workers = 1, .process.max_message = 4096 });
@@ -606,13 +606,13 @@ main(int argc, char **argv)
 		cmocka_unit_test(pm14_a_split_workload_in_order),
 		cmocka_unit_test(pm20_handlers_are_called_by_one),
 		cmocka_unit_test(pm22_finish_makes_the_value),
-		cmocka_unit_test(pm24_no_value_is_a_state),
+		cmocka_unit_test(pm24_pmw18_no_value_is_a_state),
 		cmocka_unit_test(pm26_canceled_is_not_failed),
 		cmocka_unit_test(pr84_apply_value_and_error),
 		cmocka_unit_test(pr87_one_map_of_many),
 		cmocka_unit_test(pr89_the_quickest_is_first),
 		cmocka_unit_test(pr90_each_state_of_a_result),
-		cmocka_unit_test(prw5_what_cannot_be_encoded_is_told),
+		cmocka_unit_test(prw5_pmw19_what_cannot_be_encoded),
 		cmocka_unit_test(prw7_many_wait_for_one_result),
 		cmocka_unit_test(prw11_sources_that_are_empty_or_fail),
 	};

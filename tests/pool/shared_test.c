@@ -116,7 +116,7 @@ till_pool(const struct till_start *start)
 }
 
 static void
-pm27_a_lock_for_all_workers(void **state)
+pm27_pmw20_a_lock_for_all_workers(void **state)
 {
 	const struct mproc_lock_options recursive = { .recursive = true };
 	int i, dead = 0, n = test_on_valgrind() ? 1000 : 25000;
@@ -225,7 +225,7 @@ int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pm27_a_lock_for_all_workers),
+		cmocka_unit_test(pm27_pmw20_a_lock_for_all_workers),
 		cmocka_unit_test(pr94_workers_accept_on_one_socket),
 	};
 

@@ -1,9 +1,12 @@
 /*
  * task.c - see task.h.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -294,4 +297,41 @@ task_slow(void)
 #else
 	return 1;
 #endif
+}
+
+/* Does each of its threads stand still? */
+static bool
+is_stopped(int pid)
+{
+	char path[64], line[512];
+	struct dirent *d;
+	bool all = true;
+	FILE *file;
+	DIR *dir;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	assert_non_null(dir = opendir(path));
+	while ((d = readdir(dir)) != NULL) {
+		if (d->d_name[0] == '.')
+			continue;
+		(void)snprintf(path, sizeof(path), "/proc/%d/task/%.16s/stat",
+		    pid, d->d_name);
+		assert_non_null(file = fopen(path, "r"));
+		all = all && fgets(line, sizeof(line), file) != NULL &&
+		    strstr(line, ") T ") != NULL;
+		fclose(file);
+	}
+	closedir(dir);
+	return all;
+}
+
+void
+task_stop_still(int pid)
+{
+	int64_t end = task_now_ms() + SOON;
+
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	while (!is_stopped(pid) && task_now_ms() < end)
+		(void)poll(NULL, 0, 1);
+	assert_true(is_stopped(pid));
 }

@@ -41,6 +41,8 @@ int task_pid(struct mproc_pool *pool);
 /* Wait until this much has changed, moving the pool: false after SOON. */
 bool task_until(struct mproc_pool *pool,
     bool (*ready)(const struct mproc_pool_stats *, void *), void *arg);
+/* SIGSTOP; returns when none of its threads runs any more. */
+void task_stop_still(int pid);
 int64_t task_now_ms(void);
 int task_slow(void);
 
