@@ -202,6 +202,42 @@ pm8_three_ways_to_stop(void **state)
 }
 
 static void
+pm9_each_refusal_has_its_code(void **state)
+{
+	struct mproc_pool_options o = {
+		.workers = 1, .queue_jobs = 1,
+		.process.launch = MPROC_FORKSERVER
+	};
+	struct mproc_pool *pool;
+	struct mproc_future *f = NULL;
+
+	(void)state;
+	assert_int_equal(mproc_pool_new(&task_class, &o, &pool), 0);
+	assert_int_equal(mproc_pool_submit(pool, -1, &f, task_square),
+	    -ENOTCONN);
+	assert_int_equal(mproc_pool_start(pool), 0);
+	assert_int_equal(mproc_pool_set_going(pool, false), 0);
+	assert_int_equal(mproc_pool_submit(pool, -1, &f, task_square),
+	    -ECANCELED);
+	assert_int_equal(mproc_pool_set_going(pool, true), 0);
+	assert_int_equal(mproc_pool_set_offload(pool, MPROC_OFFLOAD_OFF), 0);
+	assert_int_equal(mproc_pool_submit(pool, -1, &f, task_square),
+	    -ECHILD);
+	assert_int_equal(mproc_pool_set_offload(pool, MPROC_OFFLOAD_ON), 0);
+	assert_int_equal(mproc_pool_submit(pool, 0, NULL, task_spin), 0);
+	assert_int_equal(mproc_pool_submit(pool, 0, NULL, task_spin), 0);
+	assert_int_equal(mproc_pool_submit(pool, 0, &f, task_square),
+	    -EAGAIN);
+	assert_int_equal(mproc_pool_submit(pool, 2, &f, task_square),
+	    -ETIMEDOUT);
+	assert_int_equal(mproc_pool_close(pool), 0);
+	assert_int_equal(mproc_pool_submit(pool, -1, &f, task_square),
+	    -ESHUTDOWN);
+	assert_null(f);
+	task_finish(pool);
+}
+
+static void
 pm16_refused_without_fail_open(void **state)
 {
 	struct mproc_pool *pool = task_pool((struct mproc_pool_options){
@@ -348,6 +384,67 @@ pm33_launched_and_ready(void **state)
 	task_finish(pool);
 }
 
+/* A process with a pool; tells a worker's pid, and waits to be killed. */
+static void
+own_a_pool(int fd)
+{
+	struct mproc_pool_options o = {
+		.workers = 1, .process.launch = MPROC_FORK
+	};
+	struct mproc_msg *reply;
+	struct mproc_pool *pool;
+	int pid;
+
+	if (mproc_pool_new(&task_class, &o, &pool) < 0 ||
+	    mproc_pool_start(pool) < 0 || mproc_pool_call(pool, SOON, &reply,
+	    task_square) < 0)
+		_exit(1);
+	pid = mproc_args(reply, task_squared)->pid;
+	(void)mproc_pool_submit(pool, 0, NULL, task_spin);	/* busy */
+	if (write(fd, &pid, sizeof(pid)) != sizeof(pid))
+		_exit(2);
+	for (;;)
+		pause();
+}
+
+static bool
+is_gone(int pid)
+{
+	char path[64], line[256] = "";
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if ((file = fopen(path, "r")) == NULL)
+		return true;
+	if (fgets(line, sizeof(line), file) == NULL)
+		line[0] = '\0';
+	fclose(file);
+	return line[0] == '\0' || strstr(line, ") Z ") != NULL ||
+	    strstr(line, ") X ") != NULL;
+}
+
+static void
+pm40_workers_end_with_their_owner(void **state)
+{
+	int64_t end = task_now_ms() + SOON * task_slow();
+	int fds[2], pid = 0, status;
+	pid_t owner;
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	if ((owner = fork()) == 0)
+		own_a_pool(fds[1]);
+	close(fds[1]);
+	assert_int_equal(read(fds[0], &pid, sizeof(pid)), sizeof(pid));
+	assert_false(is_gone(pid));
+	assert_int_equal(kill(owner, SIGKILL), 0);
+	assert_int_equal(waitpid(owner, &status, 0), owner);
+	while (!is_gone(pid) && task_now_ms() < end)
+		(void)poll(NULL, 0, 5);
+	assert_true(is_gone(pid));
+	close(fds[0]);
+}
+
 static void
 pm44_the_librarys_own_lines_by_level(void **state)
 {
@@ -438,6 +535,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(pm4_made_is_not_started),
 		cmocka_unit_test(pm6_a_death_at_the_start_is_told),
 		cmocka_unit_test(pm8_three_ways_to_stop),
+		cmocka_unit_test(pm9_each_refusal_has_its_code),
 		cmocka_unit_test(pm16_refused_without_fail_open),
 		cmocka_unit_test(pm17_offload_off_is_for_new_jobs),
 		cmocka_unit_test(pm18_sticky_from_before_the_start),
@@ -445,6 +543,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(pm30_pm31_how_many_there_are),
 		cmocka_unit_test(pm32_not_started_is_told_at_once),
 		cmocka_unit_test(pm33_launched_and_ready),
+		cmocka_unit_test(pm40_workers_end_with_their_owner),
 		LOG_TEST(pm44_the_librarys_own_lines_by_level),
 		cmocka_unit_test(pm45_workers_have_names),
 		cmocka_unit_test(pr83_a_pool_without_options),
