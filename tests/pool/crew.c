@@ -64,6 +64,9 @@ pre_run(struct mproc_backend *base)
 		return 0;
 	if (args->factor != 0)
 		self->factor = args->factor;
+	if (args->data.size > 0)	/* its last byte */
+		self->factor = ((const uint8_t *)args->data.data)
+		    [args->data.size - 1];
 	if (args->gate.present)
 		self->gate = args->gate.fd;
 	if (args->logger != NULL) {
@@ -309,4 +312,54 @@ gate_free(struct gate *g)
 {
 	gate_open(g);
 	close(g->in);
+}
+
+struct mproc_pool *
+crew_gated(struct gate *gate, struct mproc_pool_options o)
+{
+	gate_make(gate);
+	o.process.args = MPROC_PACK(crew_start, .gate = MPROC_FD(gate->in));
+	return crew_pool(o);
+}
+
+void
+crew_wait_all(struct mproc_future **f, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++) {
+		assert_int_equal(task_result(f[i]), 0);
+		f[i] = mproc_future_free(f[i]);
+	}
+}
+
+void
+crew_bounce(struct mproc_pool *pool, size_t size)
+{
+	char *data = malloc(size);
+	const struct crew_echo *t;
+	struct mproc_msg *reply;
+
+	assert_non_null(data);
+	memset(data, 7, size);
+	assert_int_equal(mproc_pool_call(pool, SOON * task_slow(), &reply,
+	    crew_echo, .data = { data, size }), 0);
+	t = mproc_args(reply, crew_echo);
+	assert_non_null(t);
+	assert_int_equal(t->data.size, size);
+	assert_memory_equal(t->data.data, data, size);
+	mproc_msg_free(reply);
+	free(data);
+}
+
+void
+crew_on_worker(enum mproc_worker_event event, const struct mproc_worker *w,
+    void *arg)
+{
+	struct crew_fate *fate = arg;
+
+	if (event == MPROC_WORKER_KILLED)
+		fate->killed = w->death->signal;
+	else if (event == MPROC_WORKER_DIED)
+		fate->died = w->death->signal;
 }

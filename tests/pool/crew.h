@@ -50,5 +50,18 @@ struct gate {
 void gate_make(struct gate *g);
 void gate_open(struct gate *g);
 void gate_free(struct gate *g);
+/* A pool whose workers have the gate. */
+struct mproc_pool *crew_gated(struct gate *g, struct mproc_pool_options o);
+
+/* Until all are done, well; then they are freed. */
+void crew_wait_all(struct mproc_future **f, int n);
+/* So many bytes there and back. */
+void crew_bounce(struct mproc_pool *pool, size_t size);
+/* An .on_worker; its arg: which signal killed a worker, on whose wish. */
+struct crew_fate {
+	int	 killed, died;
+};
+void crew_on_worker(enum mproc_worker_event event,
+    const struct mproc_worker *w, void *arg);
 
 #endif

@@ -204,7 +204,7 @@ pm23_the_kinds_of_cancel(void **state)
 	assert_int_equal(mproc_future_result(run), -ECANCELED);
 	mproc_future_free(run);
 	assert_int_equal(task_pid(pool), pid);
-	/* by force */
+	/* by force: tpw8, both there are */
 	assert_int_equal(mproc_pool_submit(pool, SOON, &run, task_spin), 0);
 	assert_int_equal(mproc_future_cancel_as(run, MPROC_CANCEL_KILL), 0);
 	assert_int_equal(task_result(run), -ECANCELED);

@@ -28,7 +28,7 @@ bm7_ordered_get(void **state)
 	int i;
 
 	(void)state;
-	/* bm17: the first is the slowest, one fails in its place */
+	/* bm17, bmw3: the first is the slowest, one fails in its place */
 	assert_int_equal(mproc_pool_get(pool, 0, &r), -ENODATA);
 	assert_int_equal(mproc_pool_put(pool, SOON, task_nap, .ms = 50,
 	    .n = 0), 0);
@@ -112,7 +112,7 @@ bm25_clear(void **state)
 	for (i = 0; i < 10; i++)
 		assert_int_equal(mproc_pool_put(pool, SOON, task_nap,
 		    .ms = 20, .n = i), 0);
-	assert_int_equal(mproc_pool_clear(pool), 6);
+	assert_int_equal(mproc_pool_clear(pool), 6);	/* bmw4: no holes */
 	for (i = 0; i < 10; i++) {
 		assert_int_equal(mproc_pool_get(pool, SOON, &r), 1);
 		assert_int_equal(r.index, i);

@@ -108,7 +108,7 @@ tp24_scopes(void **state)
 	}
 	assert_int_equal(worker_pid(), outer);
 	assert_int_equal(mproc_pool_default_stop(SOON), 0);
-	/* tp25: before the first use */
+	/* tp25, tpw6: before the first use */
 	assert_int_equal(mproc_pool_set_default(&one), 0);
 	assert_int_not_equal(worker_pid(), outer);
 	assert_int_equal(mproc_pool_default_stop(SOON), 0);

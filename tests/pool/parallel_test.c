@@ -1,14 +1,11 @@
 /*
  * parallel_test.c - a pool as trio-parallel has it: calls that run elsewhere,
- * limits, cancellation, workers that come and go.  What needs a program of
- * its own is in outlive_test.c.
+ * limits, cancellation.  The rest is in turnover_test.c, and what needs a
+ * program of its own in outlive_test.c.
  */
-#include <sys/socket.h>
+#include <sys/time.h>
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,25 +60,6 @@ tp2_one_token_one_after_another(void **state)
 }
 
 static void
-echo(struct mproc_pool *pool, size_t size)
-{
-	char *data = malloc(size);
-	const struct crew_echo *t;
-	struct mproc_msg *reply;
-
-	assert_non_null(data);
-	memset(data, 7, size);
-	assert_int_equal(mproc_pool_call(pool, SOON * task_slow(), &reply,
-	    crew_echo, .data = { data, size }), 0);
-	t = mproc_args(reply, crew_echo);
-	assert_non_null(t);
-	assert_int_equal(t->data.size, size);
-	assert_memory_equal(t->data.data, data, size);
-	mproc_msg_free(reply);
-	free(data);
-}
-
-static void
 tp3_large_arguments_and_refused_ones(void **state)
 {
 	struct mproc_pool *pool = crew_pool((struct mproc_pool_options){
@@ -91,8 +69,8 @@ tp3_large_arguments_and_refused_ones(void **state)
 	int i;
 
 	(void)state;
-	echo(pool, 1 << 20);
-	echo(pool, (size_t)(test_slow() > 1 ? 4 : 64) << 20);
+	crew_bounce(pool, 1 << 20);
+	crew_bounce(pool, (size_t)(test_slow() > 1 ? 4 : 64) << 20);
 	for (i = 0; i < 5; i++) {	/* it harms no worker */
 		assert_int_equal(mproc_pool_call(pool, SOON, NULL, crew_echo,
 		    .data = { &byte, 90 << 20 }), -EMSGSIZE);
@@ -141,17 +119,6 @@ tp5_errors_arrive_with_their_words(void **state)
 	task_finish(pool);
 }
 
-static void
-wait_for_all(struct mproc_future **f, int n)
-{
-	int i;
-
-	for (i = 0; i < n; i++) {
-		assert_int_equal(task_result(f[i]), 0);
-		f[i] = mproc_future_free(f[i]);
-	}
-}
-
 /*
  * I1: an answer that is taken in by the way, as a call looks at a ring,
  * counts as any other: the worker gets the next job.
@@ -174,17 +141,9 @@ i1_whichever_call_takes_an_answer(void **state)
 		for (k = rand_r(&seed) % 30; k > 0; k--)
 			assert_int_equal(mproc_pool_notify(pool, SOON,
 			    crew_mul), 1);
-		wait_for_all(f, 2);
+		crew_wait_all(f, 2);
 	}
 	task_finish(pool);
-}
-
-static struct mproc_pool *
-gated(struct gate *gate, struct mproc_pool_options o)
-{
-	gate_make(gate);
-	o.process.args = MPROC_PACK(crew_start, .gate = MPROC_FD(gate->in));
-	return crew_pool(o);
 }
 
 static bool
@@ -205,7 +164,7 @@ tp8_tokens_can_be_more_at_once(void **state)
 
 	(void)state;
 	assert_int_equal(mproc_limiter_new(4, &limiter), 0);
-	pool = gated(&gate, (struct mproc_pool_options){ .workers = 8,
+	pool = crew_gated(&gate, (struct mproc_pool_options){ .workers = 8,
 	    .limiter = limiter, .queue_jobs = 8 });
 	for (i = 0; i < 8; i++)
 		assert_int_equal(mproc_pool_submit(pool, SOON, &f[i],
@@ -219,7 +178,7 @@ tp8_tokens_can_be_more_at_once(void **state)
 	n = 8;			/* while the first four still run */
 	assert_true(task_until(pool, runs, &n));
 	gate_open(&gate);
-	wait_for_all(f, 8);
+	crew_wait_all(f, 8);
 	task_finish(pool);
 	mproc_limiter_free(limiter);
 	gate_free(&gate);
@@ -236,7 +195,7 @@ static void
 tp10_idle_workers_get_fewer(void **state)
 {
 	struct gate gate;
-	struct mproc_pool *pool = gated(&gate, (struct mproc_pool_options){
+	struct mproc_pool *pool = crew_gated(&gate, (struct mproc_pool_options){
 	    .workers = 8, .min_workers = 2, .idle_ms = 20 });
 	struct mproc_future *f[8];
 	unsigned i, n = 8;
@@ -247,7 +206,7 @@ tp10_idle_workers_get_fewer(void **state)
 		    crew_wait, .n = i), 0);
 	assert_true(task_until(pool, runs, &n));
 	gate_open(&gate);
-	wait_for_all(f, 8);
+	crew_wait_all(f, 8);
 	n = 2;
 	assert_true(task_until(pool, has_workers, &n));
 	assert_int_not_equal(crew_pid(pool), getpid());
@@ -255,37 +214,60 @@ tp10_idle_workers_get_fewer(void **state)
 	gate_free(&gate);
 }
 
-static int killed_by;
-
-static void
-on_worker(enum mproc_worker_event event, const struct mproc_worker *w,
-    void *arg)
-{
-	int *died = arg;
-
-	if (event == MPROC_WORKER_KILLED)
-		killed_by = w->death->signal;
-	else if (event == MPROC_WORKER_DIED)
-		*died = w->death->exit_code;
-}
-
 static void
 tp11_by_force(void **state)
 {
+	struct crew_fate fate = { 0, 0 };
 	struct mproc_pool *pool = task_pool((struct mproc_pool_options){
-	    .workers = 1, .on_worker = on_worker });
+	    .workers = 1, .on_worker = crew_on_worker, .arg = &fate });
 	int pid = task_pid(pool);
 	struct mproc_future *f;
 
 	(void)state;
-	killed_by = 0;
 	assert_int_equal(mproc_pool_submit(pool, SOON, &f, task_spin), 0);
 	assert_int_equal(mproc_future_cancel_as(f, MPROC_CANCEL_KILL), 0);
 	assert_int_equal(task_result(f), -ECANCELED);
 	assert_int_equal(kill(pid, 0), -1);	/* gone, and reaped */
-	assert_int_equal(killed_by, SIGKILL);
+	assert_int_equal(fate.killed, SIGKILL);
 	mproc_future_free(f);
 	assert_int_not_equal(task_pid(pool), pid);
+	task_finish(pool);
+}
+
+static volatile sig_atomic_t alarms;
+
+static void
+on_alarm(int sig)
+{
+	(void)sig;
+	alarms++;
+}
+
+/* TP-37: a signal that the program handles disturbs no call. */
+static void
+tp37_signals_interrupt_nothing(void **state)
+{
+	const struct itimerval every = { { 0, 500 }, { 0, 500 } };
+	const struct itimerval never = { { 0, 0 }, { 0, 0 } };
+	struct sigaction sa = { .sa_handler = on_alarm }, old;
+	struct mproc_pool *pool = crew_pool((struct mproc_pool_options){
+	    .workers = 2, .max_jobs = 20 });
+	struct crew_mul in[100] = { { .a = 1 } };
+	struct mproc_result out[100];
+
+	(void)state;
+	alarms = 0;
+	assert_int_equal(sigaction(SIGALRM, &sa, &old), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &every, NULL), 0);
+	do {		/* also while workers start and stop */
+		assert_int_equal(mproc_pool_map(pool, crew_mul, in, 100, NULL,
+		    out), 0);
+		mproc_results_free(out, 100);
+		assert_int_equal(mproc_pool_stop(pool, -1), 0);
+		assert_int_equal(mproc_pool_start(pool), 0);
+	} while (alarms < 20);
+	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	assert_int_equal(sigaction(SIGALRM, &old, NULL), 0);
 	task_finish(pool);
 }
 
@@ -339,405 +321,6 @@ tp12_cancel_at_every_point(void **state)
 	task_finish(pool);
 }
 
-static void
-tp16_no_job_meets_a_leaving_worker(void **state)
-{
-	struct mproc_pool *pool = crew_pool((struct mproc_pool_options){
-	    .workers = 2, .min_workers = -1, .idle_ms = 1 });
-	long i, count = test_count(NULL, 60);
-	struct mproc_pool_stats s;
-	unsigned seed = 16;
-
-	(void)state;
-	for (i = 0; i < count; i++) {
-		assert_true(crew_pid(pool) > 0);
-		(void)mproc_pool_dispatch(pool, rand_r(&seed) % 4);
-	}
-	task_law(pool, &s);
-	assert_int_equal(s.done, count);
-	assert_int_equal(s.retried + s.died + s.killed, 0);
-	task_finish(pool);
-}
-
-static void
-tp17_why_there_is_no_worker(void **state)
-{
-	struct mproc_pool *pool = crew_pool((struct mproc_pool_options){
-	    .workers = 2, .min_workers = -1, .max_fails = 2,
-	    .process.args = MPROC_PACK(crew_start, .fail = -EROFS) });
-	struct mproc_pool_stats s;
-
-	(void)state;
-	assert_int_equal(mproc_pool_call(pool, SOON, NULL, crew_mul),
-	    -ECHILD);
-	assert_non_null(strstr(mproc_errmsg(NULL), "no ledger"));
-	task_law(pool, &s);
-	assert_true(s.broken);
-	task_finish(pool);
-}
-
-/* TP-W2: one limit for the jobs and the workers. */
-static void
-tp19_those_that_do_not_end_are_killed(void **state)
-{
-	struct mproc_pool *pool = task_pool((struct mproc_pool_options){
-	    .workers = 3, .on_worker = on_worker });
-	struct mproc_pool_stats s;
-
-	(void)state;
-	killed_by = 0;
-	assert_int_equal(mproc_pool_submit(pool, SOON, NULL, task_spin), 0);
-	assert_int_equal(mproc_pool_stop(pool, 100 * task_slow()),
-	    -ETIMEDOUT);
-	assert_int_equal(killed_by, SIGKILL);
-	task_law(pool, &s);
-	assert_int_equal(s.killed, 1);
-	assert_int_equal(s.retired, 2);
-	assert_int_equal(s.canceled, 1);
-	mproc_pool_free(pool);
-}
-
-static void
-tp21_two_pools_share_no_worker(void **state)
-{
-	struct mproc_pool *a = crew_pool((struct mproc_pool_options){
-	    .workers = 1, .name = "a" });
-	struct mproc_pool *b = crew_pool((struct mproc_pool_options){
-	    .workers = 1 });
-
-	(void)state;
-	assert_int_not_equal(crew_pid(a), crew_pid(b));
-	/* tp22: what it is can be asked, and it is closed when it is */
-	assert_string_equal(mproc_pool_name(a), "a");
-	assert_string_equal(mproc_pool_name(b), "Crew");
-	assert_ptr_equal(mproc_pool_class_of(a), &crew_class);
-	assert_int_equal(mproc_pool_close(a), 0);
-	assert_int_equal(mproc_pool_call(a, SOON, NULL, crew_mul),
-	    -ESHUTDOWN);
-	assert_int_not_equal(crew_pid(b), getpid());
-	task_finish(a);
-	task_finish(b);
-}
-
-static int
-entries(const char *path)
-{
-	DIR *dir = opendir(path);
-	int n = 0;
-
-	if (dir == NULL)
-		return -1;
-	while (readdir(dir) != NULL)
-		n++;
-	closedir(dir);
-	return n;
-}
-
-static void
-tp30_nothing_that_could_be_left_behind(void **state)
-{
-	int before = entries("/dev/shm"), k;
-
-	(void)state;
-	for (k = 0; k < 2; k++) {
-		struct mproc_pool *pool = crew_pool(
-		    (struct mproc_pool_options){ .workers = 2,
-		    .process.channel = k ? MPROC_RING : MPROC_SOCKET });
-
-		echo(pool, 100000);
-		assert_int_equal(entries("/dev/shm"), before);
-		task_finish(pool);
-	}
-}
-
-struct lines {
-	unsigned n, bad;
-};
-
-static void
-on_line(const struct mproc_log_record *rec, void *arg)
-{
-	struct lines *lines = arg;
-	int n = -1;
-	char end;
-
-	lines->n++;
-	lines->bad += sscanf(rec->text, "a line of some length.%d%c", &n,
-	    &end) != 1 || n < 0 || n >= 50;
-}
-
-static bool
-has_lines(const struct mproc_pool_stats *s, void *arg)
-{
-	(void)s;
-	return ((struct lines *)arg)->n == 100;
-}
-
-static void
-tp31_lines_stay_whole(void **state)
-{
-	struct lines lines = { 0 };
-	struct mproc_sink sink = mproc_sink_callback(MPROC_LEVEL_DEFAULT,
-	    on_line, &lines);
-	struct mproc_pool *pool = crew_pool((struct mproc_pool_options){
-	    .workers = 2, .process.capture_output = true });
-	struct mproc_future *f[2];
-	int i;
-
-	(void)state;
-	assert_int_equal(mproc_pool_log_capture(pool, "Crew", &sink, false),
-	    0);
-	for (i = 0; i < 2; i++)
-		assert_int_equal(mproc_pool_submit(pool, SOON, &f[i],
-		    crew_print, .text = "a line of some length",
-		    .times = 50), 0);
-	wait_for_all(f, 2);
-	assert_true(task_until(pool, has_lines, &lines));
-	assert_int_equal(lines.bad, 0);
-	task_finish(pool);
-}
-
-/* What a call costs is printed; only what is absurd fails. */
-static void
-tp32_calls_do_not_block_and_are_quick(void **state)
-{
-	struct gate gate;
-	struct mproc_pool *pool = gated(&gate, (struct mproc_pool_options){
-	    .workers = 1, .min_workers = -1 });
-	int64_t begun = task_now_ms(), cold, warm, large;
-	struct mproc_future *f;
-	int i;
-
-	(void)state;
-	assert_int_equal(mproc_pool_submit(pool, 0, &f, crew_wait, .n = 1),
-	    0);
-	assert_false(mproc_future_done(f));	/* and we go on */
-	gate_open(&gate);
-	wait_for_all(&f, 1);
-	cold = task_now_ms() - begun;
-	begun = task_now_ms();
-	for (i = 0; i < 100; i++)
-		assert_true(crew_pid(pool) > 0);
-	warm = task_now_ms() - begun;
-	begun = task_now_ms();
-	echo(pool, 4 << 20);
-	large = task_now_ms() - begun;
-	print_message("cold start %d ms, 100 calls %d ms, 4 MiB %d ms\n",
-	    (int)cold, (int)warm, (int)large);
-	assert_true(cold < SOON / 2 * test_slow());
-	assert_true(warm < SOON / 2 * test_slow());
-	task_finish(pool);
-	gate_free(&gate);
-}
-
-struct stage {
-	struct mproc_pool *pool;
-	struct mproc_stream *from, *to;
-	int64_t	 made;		/* by the first one */
-};
-
-static int
-next_of_stage(void *arg, struct mproc_msg **ret_msg)
-{
-	struct stage *s = arg;
-	int64_t n = s->made;
-	struct mproc_result r;
-	int code;
-
-	if (s->from != NULL) {
-		if ((code = mproc_stream_next(s->from, SOON, &r)) != 1)
-			return code;
-		n = crew_number(r.reply);
-	} else {
-		s->made++;
-	}
-	if ((code = mproc_msg_new("mul", ret_msg)) < 0)
-		return code;
-	(void)mproc_msg_set_int(*ret_msg, "a", n);
-	(void)mproc_msg_set_int(*ret_msg, "b", 2);
-	return 1;
-}
-
-#define STAGES	4
-#define AHEAD	4
-
-static void
-tp34_a_pipeline_waits_for_its_last_stage(void **state)
-{
-	struct mproc_stream_options o = { .window = AHEAD };
-	struct stage s[STAGES] = { { .made = 0 } };
-	struct mproc_result r;
-	int i;
-
-	(void)state;
-	for (i = 0; i < STAGES; i++) {
-		s[i].pool = crew_pool((struct mproc_pool_options){
-		    .workers = 1 });
-		s[i].from = i > 0 ? s[i - 1].to : NULL;
-		assert_int_equal(mproc_pool_stream(s[i].pool, next_of_stage,
-		    &s[i], &o, &s[i].to), 0);
-	}
-	for (i = 0; i < 50; i++) {	/* of an endless source */
-		assert_int_equal(mproc_stream_next(s[STAGES - 1].to, SOON,
-		    &r), 1);
-		assert_int_equal(crew_number(r.reply), 16 * i);
-		assert_true(s[0].made <= i + 1 + STAGES * AHEAD);
-	}
-	for (i = STAGES - 1; i >= 0; i--) {
-		mproc_stream_free(s[i].to);
-		task_finish(s[i].pool);
-	}
-}
-
-static void
-tp35_workers_for_one_job_each(void **state)
-{
-	struct mproc_pool *pool = crew_pool((struct mproc_pool_options){
-	    .workers = 2, .max_jobs = 1 });
-	struct crew_mul in[6] = { { .a = 1 } };
-	struct mproc_result out[6];
-	const struct crew_number *t;
-	int i, k, pid[6];
-
-	(void)state;
-	assert_int_equal(mproc_pool_map(pool, crew_mul, in, 6, NULL, out), 0);
-	for (i = 0; i < 6; i++) {
-		t = mproc_args(out[i].reply, crew_number);
-		assert_int_equal(t->calls, 1);
-		pid[i] = t->pid;
-		for (k = 0; k < i; k++)
-			assert_int_not_equal(pid[k], pid[i]);
-	}
-	mproc_results_free(out, 6);
-	task_finish(pool);
-}
-
-/* The same dispatcher over what is no process: limits, errors, order. */
-static void
-tp38_over_threads(void **state)
-{
-	struct gate gate;
-	struct mproc_pool *pool = gated(&gate, (struct mproc_pool_options){
-	    .workers = 2, .ordered = true, .queue_jobs = 1,
-	    .process.launch = MPROC_THREAD });
-	struct mproc_result r;
-	int i;
-
-	(void)state;
-	for (i = 0; i < 3; i++)
-		assert_int_equal(mproc_pool_put(pool, 0, crew_wait, .n = i),
-		    0);
-	assert_int_equal(mproc_pool_put(pool, 0, crew_wait), -EAGAIN);
-	gate_open(&gate);
-	assert_int_equal(mproc_pool_put(pool, SOON, crew_divide, .a = 1), 0);
-	for (i = 0; i < 4; i++) {
-		assert_int_equal(mproc_pool_get(pool, SOON, &r), 1);
-		assert_int_equal(r.index, i);
-		assert_int_equal(r.code, i == 3 ? -EDOM : 0);
-		mproc_msg_free(r.reply);
-	}
-	task_finish(pool);
-	gate_free(&gate);
-}
-
-static void
-tpw1_no_worker_has_anothers_descriptors(void **state)
-{
-	struct mproc_pool *pool = crew_pool((struct mproc_pool_options){
-	    .workers = 4, .fifo = true, .process.launch = MPROC_FORK });
-	struct mproc_msg *reply;
-	int64_t n, first = 0;
-	int i;
-
-	(void)state;
-	for (i = 0; i < 4; i++) {
-		assert_int_equal(mproc_pool_call(pool, SOON, &reply,
-		    crew_fds), 0);
-		n = crew_number(reply);
-		if (i == 0)
-			first = n;
-		assert_int_equal(n, first);
-	}
-	task_finish(pool);
-}
-
-/* Also TP-W3: an idle worker, and not the one that is next. */
-static void
-tpw5_a_death_is_told_at_once(void **state)
-{
-	int exit_code = -7, pid[2], i;
-	struct mproc_pool *pool = crew_pool((struct mproc_pool_options){
-	    .workers = 2, .fifo = true, .on_worker = on_worker,
-	    .arg = &exit_code });
-	struct pollfd pfd = { mproc_pool_fd(pool), POLLIN, 0 };
-
-	(void)state;
-	for (i = 0; i < 2; i++)
-		pid[i] = crew_pid(pool);
-	(void)mproc_pool_dispatch(pool, 0);
-	assert_int_equal(kill(pid[1], SIGKILL), 0);
-	for (i = 0; exit_code == -7; i++) {
-		assert_int_equal(poll(&pfd, 1, SOON), 1);
-		(void)mproc_pool_dispatch(pool, 0);
-	}
-	assert_int_equal(exit_code, -1);
-	task_finish(pool);
-}
-
-static void
-tpw9_its_children_are_killed_with_it(void **state)
-{
-	struct mproc_pool *pool = crew_pool((struct mproc_pool_options){
-	    .workers = 1 });
-	struct pollfd pfd = { .events = POLLIN };
-	struct mproc_future *f;
-	struct mproc_msg *item;
-	char byte;
-	int fd[2];
-
-	(void)state;
-	assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
-	pfd.fd = fd[0];
-	assert_int_equal(mproc_pool_submit(pool, SOON, &f, crew_breed,
-	    .fd = MPROC_FD(fd[1])), 0);
-	close(fd[1]);
-	assert_int_equal(mproc_future_next(f, SOON * task_slow(), &item), 1);
-	mproc_msg_free(item);
-	assert_int_equal(mproc_future_cancel_as(f, MPROC_CANCEL_KILL), 0);
-	assert_int_equal(task_result(f), -ECANCELED);
-	mproc_future_free(f);
-	/* the child has the descriptor: when it is gone there is an end */
-	assert_int_equal(poll(&pfd, 1, SOON * task_slow()), 1);
-	assert_int_equal(read(fd[0], &byte, 1), 0);
-	close(fd[0]);
-	task_finish(pool);
-}
-
-static void
-tpw11_workers_may_talk_to_each_other(void **state)
-{
-	struct mproc_pool *pool = crew_pool((struct mproc_pool_options){
-	    .workers = 2 });
-	struct mproc_future *f[2];
-	int i, sv[2];
-
-	(void)state;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
-	    sv), 0);
-	for (i = 0; i < 2; i++) {
-		assert_int_equal(mproc_pool_submit(pool, SOON, &f[i],
-		    crew_talk, .n = 10 + i, .fd = MPROC_FD(sv[i])), 0);
-		close(sv[i]);
-	}
-	for (i = 0; i < 2; i++) {
-		assert_int_equal(task_result(f[i]), 0);
-		assert_int_equal(crew_number(mproc_future_take(f[i])),
-		    11 - i);
-		mproc_future_free(f[i]);
-	}
-	task_finish(pool);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -751,21 +334,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(tp8_tokens_can_be_more_at_once),
 		cmocka_unit_test(tp10_idle_workers_get_fewer),
 		cmocka_unit_test(tp11_by_force),
+		cmocka_unit_test(tp37_signals_interrupt_nothing),
 		cmocka_unit_test(tp12_cancel_at_every_point),
-		cmocka_unit_test(tp16_no_job_meets_a_leaving_worker),
-		cmocka_unit_test(tp17_why_there_is_no_worker),
-		cmocka_unit_test(tp19_those_that_do_not_end_are_killed),
-		cmocka_unit_test(tp21_two_pools_share_no_worker),
-		cmocka_unit_test(tp30_nothing_that_could_be_left_behind),
-		cmocka_unit_test(tp31_lines_stay_whole),
-		cmocka_unit_test(tp32_calls_do_not_block_and_are_quick),
-		cmocka_unit_test(tp34_a_pipeline_waits_for_its_last_stage),
-		cmocka_unit_test(tp35_workers_for_one_job_each),
-		cmocka_unit_test(tp38_over_threads),
-		cmocka_unit_test(tpw1_no_worker_has_anothers_descriptors),
-		cmocka_unit_test(tpw5_a_death_is_told_at_once),
-		cmocka_unit_test(tpw9_its_children_are_killed_with_it),
-		cmocka_unit_test(tpw11_workers_may_talk_to_each_other),
 	};
 
 	if (mproc_init(argc, argv) < 0)
