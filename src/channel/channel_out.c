@@ -165,6 +165,8 @@ mproc__channel_begin(struct mproc__channel *ch)
 		return &out->direct;
 	mproc__queue_compact(out);
 	out->buf.hole = 0;
+	out->buf.apart = NULL;
+	out->buf.takes_apart = ch->ring == NULL && out->bytes == 0;
 	out->start = out->buf.len;
 	if (mproc__buf_reserve(&out->buf, MPROC__FRAME_HEAD) != NULL)
 		out->buf.len += MPROC__FRAME_HEAD;
@@ -179,9 +181,11 @@ mproc__channel_reserve(struct mproc__channel *ch)
 	assert(!out->open);
 	out->open = true;
 	if (ch->ring != NULL && out->bytes == 0 && ch->limit == 0 &&
-	    begin_in_place(ch) != NULL)
+	    begin_in_place(ch) != NULL) {
+		out->direct.takes_room = true;
 		return &out->direct;
-	out->direct = (struct mproc__buf){ .data = NULL };
+	}
+	out->direct = (struct mproc__buf){ .takes_room = true };
 	out->in_place = true;
 	if (mproc__buf_reserve(&out->direct, MPROC__FRAME_HEAD) != NULL)
 		out->direct.len = MPROC__FRAME_HEAD;
@@ -227,21 +231,49 @@ seal(struct mproc__channel *ch, struct mproc__buf *buf, size_t start,
 	return 0;
 }
 
+/* The open frame, with the bytes that are apart from it. */
+static void
+add_open(struct batch *b, const struct mproc__out *out)
+{
+	const struct mproc__buf *buf = &out->buf;
+	uint8_t *start = buf->data + out->start, *end = buf->data + buf->len;
+	uint8_t *hole = buf->data + buf->hole;
+
+	if (buf->apart == NULL) {
+		(void)add(b, start, (size_t)(end - start));
+		return;
+	}
+	(void)add(b, start, (size_t)(hole - start));
+	(void)add(b, (uint8_t *)(uintptr_t)buf->apart, buf->apart_size);
+	hole += buf->apart_size;
+	if (hole < end)
+		(void)add(b, hole, (size_t)(end - hole));
+}
+
+/* What is apart and not before `from` is copied to where it belongs. */
+static void
+take_in(struct mproc__buf *buf, size_t from)
+{
+	size_t done = from > buf->hole ? from - buf->hole : 0;
+
+	if (buf->apart != NULL && done < buf->apart_size)
+		memcpy(buf->data + buf->hole + done,
+		    (const uint8_t *)buf->apart + done,
+		    buf->apart_size - done);
+	buf->apart = NULL;
+}
+
 /* 0 it is out, 1 a part is, -EAGAIN nothing is yet, or why it cannot be */
 static int
 write_now(struct mproc__channel *ch, const int *fds, int n_fds)
 {
 	struct mproc__out *out = &ch->out;
 	size_t size = out->buf.len - out->start;
-	struct batch b;
+	struct batch b = { .fds = fds, .n_fds = (size_t)n_fds };
 	ssize_t n;
 	int r;
 
-	b.n_iov = 1;
-	b.iov[0] = (struct iovec){ out->buf.data + out->start, size };
-	b.bytes = size;
-	b.fds = fds;
-	b.n_fds = (size_t)n_fds;
+	add_open(&b, out);
 	limit(&b, ch->limit);
 	if ((n = put(ch, &b)) < 0) {
 		r = refused(out, (int)n);
@@ -352,6 +384,8 @@ commit_in_buf(struct mproc__channel *ch, const int *fds, int n_fds,
 	rec->at = out->start;
 	if (write && out->bytes == 0)
 		r = write_now(ch, fds, n_fds);
+	if (r != 0)
+		take_in(&out->buf, r > 0 ? out->head : out->start);
 	return r == -EAGAIN ? enqueue(out, fds, n_fds, rec) : r;
 }
 

@@ -145,6 +145,7 @@ struct out {
 	const uint8_t	*limit;
 	size_t		 need;
 	uint32_t	 items;		/* that values may have */
+	size_t		 apart_min;	/* bytes that stay where they are */
 };
 
 static inline bool
@@ -173,7 +174,7 @@ static inline uint8_t *
 put_bytes(struct out *out, uint8_t *p, const struct mproc_bytes *b)
 {
 	if ((b->data == NULL && b->size > 0) || mproc__is_room(b) ||
-	    !fits(out, p, b->size))
+	    b->size >= out->apart_min || !fits(out, p, b->size))
 		return NULL;
 	p = put_blob_head(p, 0xc4, b->size);
 	copy(p, b->data, b->size);
@@ -316,7 +317,10 @@ mproc__encode(struct mproc__buf *buf, int kind, uint64_t id,
 {
 	size_t fixed = BODY_MAX + s->n_fields * (size_t)FIELD_MAX, size;
 	bool has_meta = meta != NULL && meta->deadline_ns != 0;
-	struct out out = { .items = MPROC__ITEMS_MAX - ITEMS_SPARE };
+	struct out out = {
+		.items = MPROC__ITEMS_MAX - ITEMS_SPARE,
+		.apart_min = buf->takes_apart ? MPROC__APART_MIN : SIZE_MAX
+	};
 	uint8_t *p;
 
 	if (unlikely(buf->cap - buf->len < fixed)) {

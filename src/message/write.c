@@ -67,6 +67,7 @@ mproc__writer_end(struct mproc__writer *w, int r)
 	if (r < 0) {
 		b->len = w->start;
 		b->hole = 0;
+		b->apart = NULL;
 		b->failed = false;
 	}
 	return r;
@@ -93,33 +94,49 @@ mproc__write_fd(struct mproc__writer *w, int index)
 	mproc__pack_ext_body(w, &byte, 1);
 }
 
-/* Bytes that are to be written by the caller, later. */
-static int
+/* Leave room for bytes; false: there is none, and the writer's end says why. */
+static bool
 write_room(struct mproc__writer *w, size_t size)
 {
-	if (w->buf->hole != 0)
-		return mproc__err(-EINVAL, "MPROC_ROOM twice in a message");
 	if (size > UINT32_MAX) {
 		w->too_big = true;
-		return 0;
+		return false;
 	}
 	mproc__pack_bin(w, size);
 	if ((size_t)(w->end - w->at) < size &&
 	    mproc__writer_room(w, size) < 0)
-		return 0;	/* the writer's end says why */
+		return false;
 	settle(w);
 	w->buf->hole = w->buf->len;
 	w->at += size;
-	return 0;
+	return true;
 }
 
 static int
 write_bytes(struct mproc__writer *w, const struct mproc_bytes *b)
 {
-	if (mproc__is_room(b))
-		return write_room(w, b->size);
+	struct mproc__buf *buf = w->buf;
+
+	if (mproc__is_room(b)) {
+		if (!buf->takes_room)
+			return mproc__err(-EINVAL, "MPROC_ROOM is for "
+			    "mproc_reserve()");
+		if (buf->hole != 0)
+			return mproc__err(-EINVAL, "MPROC_ROOM twice in a "
+			    "message");
+		(void)write_room(w, b->size);
+		return 0;
+	}
 	if (b->data == NULL && b->size > 0)
 		return mproc__err(-EINVAL, "bytes without data");
+	if (buf->takes_apart && buf->hole == 0 &&
+	    b->size >= MPROC__APART_MIN) {
+		if (write_room(w, b->size)) {
+			buf->apart = b->data;
+			buf->apart_size = b->size;
+		}
+		return 0;
+	}
 	mproc__write_bin(w, b->data, b->size);
 	return 0;
 }

@@ -301,11 +301,6 @@ put(struct mproc *p, const struct item *it, int kind, uint64_t id,
 		mproc__channel_abort(p->data);
 		return r;
 	}
-	if (buf->hole != 0) {
-		mproc__channel_abort(p->data);
-		return mproc__err(-EINVAL, "MPROC_ROOM is for "
-		    "mproc_reserve()");
-	}
 	return mproc__finish(p, kind, id, buf->len - before, &fds);
 }
 

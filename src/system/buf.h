@@ -15,14 +15,22 @@
  * A growable byte buffer.  On a failed growth `failed` sticks, and the
  * writer need look only once, at the end.  One that is `lent` begins in
  * memory of somebody else's, which is left for memory of its own when it is
- * too small.  `hole`, unless 0, is where an encoder left room for bytes that
- * come later.
+ * too small.
+ *
+ * `hole`, unless 0, is where an encoder left room: for bytes that the program
+ * writes there later, where it `takes_room`; or, where it `takes_apart`, for
+ * `apart_size` bytes that are large and stay at `apart`, so that a writer may
+ * take them from there.
  */
 struct mproc__buf {
 	uint8_t	*data;
 	size_t	 len, cap, hole;
-	bool	 failed, lent;
+	bool	 failed, lent, takes_room, takes_apart;
+	const void *apart;
+	size_t	 apart_size;
 };
+/* Bytes from which on a copy costs more than another piece of a write. */
+#define MPROC__APART_MIN	((size_t)64 << 10)
 /* Room for `n` more bytes at data + len, or NULL (and failed) */
 uint8_t	*mproc__buf_reserve(struct mproc__buf *, size_t n);
 void	 mproc__buf_append(struct mproc__buf *, const void *, size_t n);

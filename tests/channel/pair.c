@@ -118,15 +118,28 @@ bytes_are(const uint8_t *data, size_t size, uint64_t seed)
 	return true;
 }
 
+/* Where a sender keeps its bytes, until the frame was committed. */
+static uint8_t senders[1 << 20];
+
+/* As an encoder does it: all, or, where that is possible, all but a middle. */
 static bool
 encode(struct mproc__channel *ch, size_t size, uint64_t seed)
 {
 	struct mproc__buf *buf = mproc__channel_begin(ch);
 	uint8_t *to = mproc__buf_reserve(buf, size);
+	size_t from = size / 3, n = size / 2;
 
 	if (to == NULL)
 		return false;
 	bytes_make(to, size, seed);
+	if (buf->takes_apart && n > 0 && n <= sizeof(senders) &&
+	    seed % 2 == 1) {
+		memcpy(senders, to + from, n);
+		memset(to + from, 0xee, n);
+		buf->hole = buf->len + from;
+		buf->apart = senders;
+		buf->apart_size = n;
+	}
 	buf->len += size;
 	return true;
 }

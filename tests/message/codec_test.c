@@ -535,6 +535,40 @@ keyword_arguments(void **state)
 	assert_int_equal(sum(options.args.schema, options.args.args), 9);
 }
 
+MPROC_MESSAGE(test, blob, (int, n), (struct mproc_bytes, data));
+
+/*
+ * Room is left for who asked for it: anybody else would send what memory
+ * held before.  Large bytes stay where they are if the writer takes them.
+ */
+static void
+room_in_a_message(void **state)
+{
+	static const uint8_t bytes[MPROC__APART_MIN];
+	struct mproc__buf buf = { .data = NULL };
+	struct test_blob blob = { .data = MPROC_ROOM(8) };
+
+	(void)state;
+	assert_int_equal(mproc__encode(&buf, MPROC__REPLY, 1,
+	    MPROC_SCHEMA(test_blob), &blob, NULL, SIZE_MAX, NULL), -EINVAL);
+	assert_int_equal(buf.len, 0);
+	buf.takes_room = true;
+	assert_int_equal(mproc__encode(&buf, MPROC__REPLY, 1,
+	    MPROC_SCHEMA(test_blob), &blob, NULL, SIZE_MAX, NULL), 0);
+	assert_int_equal(buf.hole + 8, buf.len);
+	assert_null(buf.apart);
+	mproc__buf_done(&buf);
+
+	buf.takes_apart = true;
+	blob.data = (struct mproc_bytes){ bytes, sizeof(bytes) };
+	assert_int_equal(mproc__encode(&buf, MPROC__REPLY, 1,
+	    MPROC_SCHEMA(test_blob), &blob, NULL, SIZE_MAX, NULL), 0);
+	assert_ptr_equal(buf.apart, bytes);
+	assert_int_equal(buf.apart_size, sizeof(bytes));
+	assert_int_equal(buf.hole + sizeof(bytes), buf.len);
+	mproc__buf_done(&buf);
+}
+
 int
 main(void)
 {
@@ -556,6 +590,7 @@ main(void)
 		cmocka_unit_test(no_memory_leaves_the_buffer_usable),
 		cmocka_unit_test(schemas_as_data),
 		cmocka_unit_test(keyword_arguments),
+		cmocka_unit_test(room_in_a_message),
 	};
 
 	return TEST_RUN(tests);
