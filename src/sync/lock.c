@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <mproc/sync.h>
 
@@ -107,20 +108,33 @@ mproc_lock_fd(const struct mproc_lock *lock)
 	return mproc__memory_fd(&lock->memory);
 }
 
+/* ThreadSanitizer does not know the call with a clock: it would see unlocks
+ * only. */
+#if defined(__SANITIZE_THREAD__)
+#define CLOCK			CLOCK_REALTIME
+#define lock_until(mutex, when)	pthread_mutex_timedlock(mutex, when)
+#else
+#define CLOCK			CLOCK_MONOTONIC
+#define lock_until(mutex, when)	pthread_mutex_clocklock(mutex, CLOCK, when)
+#endif
+
 static int
 wait_for(pthread_mutex_t *mutex, int timeout_ms)
 {
-	int64_t deadline;
 	struct timespec when;
 
 	if (timeout_ms < 0)
 		return pthread_mutex_lock(mutex);
 	if (timeout_ms == 0)
 		return pthread_mutex_trylock(mutex);
-	deadline = mproc__deadline(timeout_ms);
-	when.tv_sec = (time_t)(deadline / 1000000000);
-	when.tv_nsec = deadline % 1000000000;
-	return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &when);
+	(void)clock_gettime(CLOCK, &when);
+	when.tv_sec += timeout_ms / 1000;
+	when.tv_nsec += timeout_ms % 1000 * 1000000L;
+	if (when.tv_nsec >= 1000000000L) {
+		when.tv_sec++;
+		when.tv_nsec -= 1000000000L;
+	}
+	return lock_until(mutex, &when);
 }
 
 int

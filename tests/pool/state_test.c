@@ -400,7 +400,7 @@ own_a_pool(int fd)
 	    task_square) < 0)
 		_exit(1);
 	pid = mproc_args(reply, task_squared)->pid;
-	(void)mproc_pool_submit(pool, 0, NULL, task_spin);	/* busy */
+	(void)mproc_pool_submit(pool, 0, NULL, task_nap, .ms = 600000);
 	if (write(fd, &pid, sizeof(pid)) != sizeof(pid))
 		_exit(2);
 	for (;;)
