@@ -50,7 +50,9 @@ CREW_LDADD = tests/pool/libcrew.la $(TASK_LDADD)
 
 check_PROGRAMS += tests/pool/capture_test tests/pool/manager_test
 check_PROGRAMS += tests/pool/parallel_test tests/pool/outlive_test \
-	tests/pool/turnover_test
+	tests/pool/turnover_test tests/pool/invariant_test
+tests_pool_invariant_test_SOURCES = %D%/invariant_test.c
+tests_pool_invariant_test_LDADD = $(CREW_LDADD)
 tests_pool_turnover_test_SOURCES = %D%/turnover_test.c
 tests_pool_turnover_test_LDADD = $(CREW_LDADD)
 tests_pool_outlive_test_SOURCES = %D%/outlive_test.c

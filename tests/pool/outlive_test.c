@@ -209,6 +209,50 @@ tp27_signals_to_the_group(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static void
+unlucky(struct program *p)
+{
+	struct mproc_pool_options o = options(p);
+	struct mproc_pool *pool;
+	int bad = 0;
+
+	(void)dup2(p->keep[0], STDOUT_FILENO);
+	(void)dup2(p->keep[0], STDERR_FILENO);
+	pool = open_pool(p);
+	bad += mproc_pool_call(pool, SOON, NULL, crew_divide) != -EDOM;
+	bad += mproc_pool_call(pool, SOON, NULL, crew_leave,
+	    .status = 3) != -EPIPE;
+	bad += mproc_pool_call(pool, SOON, NULL, crew_say, .logger = "crew",
+	    .level = MPROC_CRITICAL, .text = "help") != 0;
+	bad += mproc_pool_submit(pool, 0, NULL, crew_talk,
+	    .fd = MPROC_FD(9999)) != -EBADF;
+	mproc_pool_free(pool);
+	o.process.args = MPROC_PACK(crew_start, .fail = -EROFS);
+	bad += mproc_pool_new(&crew_class, &o, &pool) != 0;
+	bad += mproc_pool_start(pool) != -EROFS;
+	mproc_pool_free(pool);
+	_exit(bad);
+}
+
+static void
+i10_the_library_says_nothing(void **state)
+{
+	struct program p;
+	char text[512];
+	ssize_t n;
+	int status;
+
+	(void)state;
+	begin(&p, unlucky);
+	n = read(p.fd, text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	assert_string_equal(text, "");
+	assert_int_equal(n, 0);
+	status = end(&p);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 MPROC_FUNCTION(negate, int, int)
 {
 	*out = -*in;
@@ -319,6 +363,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(tp36_killed),
 		cmocka_unit_test(tp37_interrupted_at_any_time),
 		cmocka_unit_test(tp27_signals_to_the_group),
+		cmocka_unit_test(i10_the_library_says_nothing),
 		cmocka_unit_test(tp26_default_pools_end_with_the_program),
 		cmocka_unit_test(tp28_a_program_without_mproc_init),
 	};
