@@ -73,6 +73,18 @@ remember(int fd, pid_t pid)
 	atomic_store(&server.alive, true);
 }
 
+/*
+ * The helper is gone, and the host's wait(2) does not see it.  One that has
+ * closed its end but not yet ended is looked for again by the next start.
+ */
+static void
+reap(void)
+{
+	if (server.pid > 0 && server.generation == mproc__fork_generation() &&
+	    waitpid(server.pid, NULL, __WALL | WNOHANG) != 0)
+		server.pid = 0;
+}
+
 int
 mproc__server_start(void)
 {
@@ -80,6 +92,7 @@ mproc__server_start(void)
 	sigset_t old;
 	pid_t pid, self = getpid();
 
+	reap();
 	forget_inherited();
 	if ((r = mproc__socketpair(SOCK_SEQPACKET, 0, fds)) < 0)
 		return r;
@@ -101,16 +114,13 @@ mproc__server_start(void)
 	return 0;
 }
 
-/* The helper is gone.  The host's wait(2) does not see it: reap it here. */
 static int
 server_died(void)
 {
 	atomic_store(&server.alive, false);
 	mproc__close(server.fd);
 	server.fd = -1;
-	while (waitpid(server.pid, NULL, __WALL | WNOHANG) < 0 &&
-	    errno == EINTR)
-		;
+	reap();
 	return mproc__err(-EPIPE, "the fork server is gone");
 }
 
