@@ -111,9 +111,10 @@ enum mproc_sigint {
  *                   each is written at once.  A ring does not need it
  * @ring_bytes       MPROC_RING: size of the ring, each way, a power of two;
  *                   default 4 MiB; a larger message goes through in pieces
- * @spin_us          MPROC_RING: how long a side that waits looks at the ring
- *                   before it sleeps, in microseconds; default 50 (what waking
- *                   it costs), -1 never.
+ * @spin_us          how long a side that waits looks before it sleeps, in
+ *                   microseconds; default 50 (what waking it costs), -1 never.
+ *                   MPROC_RING: at the ring.  Both: for the end of a start,
+ *                   a ping or a stop, twice as long for a start or an end.
  *                   It learns whether that is worth it, and does not where
  *                   there is one processor
  */
@@ -336,7 +337,8 @@ int mproc_recv(struct mproc *p, int timeout_ms, struct mproc_msg **ret_msg);
 /*
  * mproc_fd - for select, poll, epoll: readable while there is something to
  * receive or to do; call mproc_recv(p, 0, ...) then until it returns 0.  The
- * number is fixed from new to free.  Borrowed: do not read or close it.
+ * number is fixed from the first call to free.  Borrowed: do not read or close
+ * it.  Or -EMFILE, -ENFILE, -ENOMEM: the first call makes it.
  */
 int mproc_fd(struct mproc *p);
 

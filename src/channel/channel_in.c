@@ -13,7 +13,8 @@
 #include "channel/parts.h"
 #include "system/system.h"
 
-#define SMALL_CAP	((size_t)1 << 10)	/* until much has come */
+/* Until much has come.  For 1 KiB the allocator would tidy up first. */
+#define SMALL_CAP	((size_t)1000)
 #define FIRST_CAP	((size_t)64 << 10)
 #define READ_MIN	((size_t)16 << 10)	/* worth a system call */
 #define ALONE_RUN		256	/* frames before _next says none */

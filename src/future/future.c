@@ -256,6 +256,8 @@ watch(struct mproc_future *f)
 	int i, n;
 
 	n = f->owner != NULL && !f->done ? f->ops->fds(f->owner, fds) : 0;
+	if (n < 0)
+		return n;
 	for (i = 0; i < n; i++) {
 		ev.events = (uint32_t)fds[i].events;
 		if (epoll_ctl(f->epfd, EPOLL_CTL_ADD, fds[i].fd, &ev) < 0 &&

@@ -16,14 +16,10 @@
 #define MPROC__LOG_CUT		" [...]"	/* ends what was cut */
 
 /*
- * The name in this process's records, cut to MPROC__LOG_PROCESS_MAX bytes;
- * the program's short name when never set.
- */
-void	mproc__log_set_process(const char *name);
-
-/*
  * mproc__log_forward - backend: replace all sinks by one function.
  *
+ * @process  the name in this process's records from now on, cut to
+ *         MPROC__LOG_PROCESS_MAX bytes; it was the program's short name
  * @fn     gets every wanted record.  Several threads may call it at once; it
  *         must not log, nor call the functions of mproc/log.h
  * @arg    borrowed until mproc_log_reset()
@@ -36,7 +32,7 @@ void	mproc__log_set_process(const char *name);
  * Call from: the child, right after the fork, while it has one thread, even
  * if another thread of the parent was logging or configuring.
  */
-void	mproc__log_forward(mproc_sink_fn *fn, void *arg,
+void	mproc__log_forward(const char *process, mproc_sink_fn *fn, void *arg,
 	    enum mproc_level level);
 
 /*

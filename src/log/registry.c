@@ -78,12 +78,18 @@ watch_forks(void)
 	    after_fork_in_child);
 }
 
+static void
+lock_it(void)
+{
+	if (held++ == 0)
+		(void)pthread_mutex_lock(&lock);
+}
+
 void
 mproc__log_lock(void)
 {
 	(void)pthread_once(&once, watch_forks);
-	if (held++ == 0)
-		(void)pthread_mutex_lock(&lock);
+	lock_it();
 }
 
 void
@@ -317,17 +323,21 @@ forget_levels(void)
 	mproc__log_registry.root.propagate = true;
 }
 
+/* Forks of a process that does not log need no care. */
 void
-mproc__log_forward(mproc_sink_fn *fn, void *arg, enum mproc_level level)
+mproc__log_forward(const char *process, mproc_sink_fn *fn, void *arg,
+    enum mproc_level level)
 {
 	struct mproc__log_registry *reg = &mproc__log_registry;
+	size_t len = mproc__log_utf8_cut(process, strlen(process),
+	    MPROC__LOG_PROCESS_MAX);
 	struct mproc__sink *s, *next;
 
 	/* In case the child was made without fork(3) and its handlers. */
 	lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 	held = 0;
 	mproc__sink_running = NULL;
-	mproc__log_lock();
+	lock_it();
 	for (s = TAILQ_FIRST(&reg->all); s != NULL; s = next) {
 		next = TAILQ_NEXT(s, of_all);
 		mproc__sink_destroy(s, false);
@@ -336,19 +346,9 @@ mproc__log_forward(mproc_sink_fn *fn, void *arg, enum mproc_level level)
 	reg->forward = fn;
 	reg->forward_arg = arg;
 	reg->root.level = level;
+	memcpy(reg->process, process, len);
+	reg->process[len] = '\0';
 	mproc__logger_refresh(&reg->root);
-	mproc__log_unlock();
-}
-
-void
-mproc__log_set_process(const char *name)
-{
-	size_t len = mproc__log_utf8_cut(name, strlen(name),
-	    MPROC__LOG_PROCESS_MAX);
-
-	mproc__log_lock();
-	memcpy(mproc__log_registry.process, name, len);
-	mproc__log_registry.process[len] = '\0';
 	mproc__log_unlock();
 }
 

@@ -13,8 +13,13 @@
 #include "log/log.h"
 #include "process/backend.h"
 
-/* What a process still has at its end. */
-static struct mproc__core *the_core;
+/*
+ * Of a process; not allocated, since for one so large the allocator tidies up
+ * first, and so touches pages that were shared with the frontend until then.
+ * A backend's own backend finds it taken.
+ */
+static struct mproc__core first_core;
+static struct mproc__core *the_core;	/* no leak: a checker finds it here */
 
 /* The frontend made it; a frame of start arguments may be large. */
 #define CONTROL_FRAME_MAX	UINT32_MAX
@@ -241,9 +246,8 @@ set_up(struct mproc__core *core)
 	    (r = wait_go(core)) < 0 || (r = mproc__loop_init(core)) < 0)
 		return r;
 	if (!core->boot.is_thread) {
-		mproc__log_set_process(core->name);
 		core->log_level = atomic_load(&core->page->log_level);
-		mproc__log_forward(mproc__core_record, core,
+		mproc__log_forward(core->name, mproc__core_record, core,
 		    (enum mproc_level)core->log_level);
 		atomic_store(&mproc__term.wake_fd, core->wake_fd);
 	}
@@ -314,6 +318,7 @@ live(struct mproc__core *core)
 		return status;
 	/* who hears that it is ready sees the row, too */
 	atomic_store(&core->page->row, MPROC__ROW_NONE);
+	mproc__loop_stay_awake(core);
 	if (send_ready(core, 0, "") == 0)	/* else nobody waits */
 		status = exit_status(core, "run", call_hook(core,
 		    cls->run != NULL ? cls->run : mproc_run));
@@ -363,18 +368,28 @@ tear_down(struct mproc__core *core)
 	free(core);
 }
 
+void
+mproc__backend_hang_up(void)
+{
+	if (the_core != NULL && the_core->control != NULL)
+		mproc__channel_shutdown(the_core->control);
+}
+
 int
 mproc__backend_main(const struct mproc__boot *boot)
 {
-	struct mproc__core *core;
+	struct mproc__core *core = &first_core;
 	int status = 1, i, r;
 
-	if ((core = calloc(1, sizeof(*core))) == NULL) {
+	if ((boot->is_thread || core->class != NULL) &&
+	    (core = calloc(1, sizeof(*core))) == NULL) {
 		/* a process closes them by its end */
 		for (i = 0; i < MPROC__BOOT_FDS && boot->is_thread; i++)
 			mproc__close(boot->fd[i]);
 		return status;
 	}
+	if (!boot->is_thread)
+		the_core = core;
 	core->boot = *boot;
 	core->class = boot->class;
 	core->epfd = core->wake_fd = core->timerfd = core->notify_fd = -1;
@@ -387,8 +402,6 @@ mproc__backend_main(const struct mproc__boot *boot)
 		mproc__flush_all(core);
 	if (boot->is_thread)
 		tear_down(core);
-	else
-		the_core = core;	/* no leak: a checker finds it here */
 	return status;
 }
 

@@ -98,6 +98,7 @@ struct mproc__core {
 	uint32_t	 data_events, control_events;
 	int		 unlooked;	/* messages since the last epoll_wait */
 	int64_t		 tick_ns;	/* when that was, coarsely */
+	int64_t		 awake_ns;	/* until then it looks, and not sleeps */
 	struct mproc__watch *watches;
 	struct mproc__timer *timers, *running;
 	int		 last_timer;
@@ -136,6 +137,11 @@ void	mproc__loop_done(struct mproc__core *);
 void	mproc__poll_control(struct mproc__core *);
 /* Sync epoll's interest with what is queued. */
 void	mproc__loop_interest(struct mproc__core *);
+/*
+ * The frontend waits for what was just sent, and will mostly say what is next
+ * in less time than a sleep costs.
+ */
+void	mproc__loop_stay_awake(struct mproc__core *);
 /* One turn: wait at most to the deadline; things done. */
 int	mproc__turn(struct mproc__core *, int64_t deadline);
 bool	mproc__loop_ended(struct mproc__core *);

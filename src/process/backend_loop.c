@@ -87,6 +87,16 @@ mproc__loop_interest(struct mproc__core *core)
 	    &core->control_events);
 }
 
+void
+mproc__loop_stay_awake(struct mproc__core *core)
+{
+	uint32_t us = atomic_load_explicit(&core->page->look_us,
+	    memory_order_relaxed);
+
+	if (us > 0)
+		core->awake_ns = mproc__now_ns() + us * 1000LL;
+}
+
 static void
 on_stop(struct mproc__core *core, const struct mproc__envelope *env)
 {
@@ -111,11 +121,13 @@ on_control(struct mproc__core *core, struct mproc__frame *frame)
 	if (mproc__envelope_read(frame->data, frame->size, &env) < 0 ||
 	    env.kind != MPROC__CONTROL)
 		return;		/* a credit is only a doorbell */
-	if (mproc__envelope_is(&env, "ping"))
+	if (mproc__envelope_is(&env, "ping")) {
 		(void)mproc__send_control(core, MPROC__CONTROL, env.id,
 		    MPROC_SCHEMA(ctl_pong), &(struct ctl_pong){ });
-	else if (mproc__envelope_is(&env, "stop"))
+		mproc__loop_stay_awake(core);
+	} else if (mproc__envelope_is(&env, "stop")) {
 		on_stop(core, &env);
+	}
 }
 
 void
@@ -375,6 +387,18 @@ timers(struct mproc__core *core)
 	return n;
 }
 
+static int
+wait_events(struct mproc__core *core, struct epoll_event ev[EVENTS],
+    int timeout)
+{
+	int n;
+
+	while (timeout != 0 && mproc__now_ns() < core->awake_ns)
+		if ((n = epoll_wait(core->epfd, ev, EVENTS, 0)) != 0)
+			return n;
+	return epoll_wait(core->epfd, ev, EVENTS, timeout);
+}
+
 /* Descriptors: wait for them until the deadline. */
 static int
 events(struct mproc__core *core, int64_t deadline)
@@ -388,7 +412,7 @@ events(struct mproc__core *core, int64_t deadline)
 	if (mproc__output_blocked(core) || mproc__channel_pending(core->data))
 		deadline = mproc__min_deadline(deadline,
 		    mproc__deadline(MPROC__RETRY_MS));
-	n = epoll_wait(core->epfd, ev, EVENTS, mproc__remaining_ms(deadline));
+	n = wait_events(core, ev, mproc__remaining_ms(deadline));
 	for (i = 0; i < n; i++)
 		done += on_event(core, &ev[i]);
 	if (mproc__output_blocked(core)) {

@@ -211,5 +211,6 @@ mproc__backend_exit(int status)
 	mproc__term_leave_nobody();
 	find_leaks();
 	mproc__term_leave_nobody();
+	mproc__backend_hang_up();
 	_exit(status);
 }

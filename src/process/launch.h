@@ -94,6 +94,12 @@ struct mproc__boot {
 	bool	is_thread;
 };
 int	mproc__backend_main(const struct mproc__boot *);
+/*
+ * The last thing before _exit(): the end of its control channel tells the
+ * frontend that this process is as good as dead, so that who waits for that
+ * wakes while the kernel takes the process apart.
+ */
+void	mproc__backend_hang_up(void);
 
 /*
  * What a process backend's SIGTERM handler touches; installed by launch code

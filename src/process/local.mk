@@ -25,6 +25,7 @@ libmproc_la_SOURCES += \
 	%D%/process_pump.c \
 	%D%/process_reserve.c \
 	%D%/process_send.c \
+	%D%/process_set.c \
 	%D%/process_start.c \
 	%D%/process_stats.c \
 	%D%/process_stop.c \

@@ -56,6 +56,7 @@ struct mproc__page {
 	_Atomic uint32_t control_sent;		/* frames; saves a poll */
 	_Atomic uint32_t no_go;
 	_Atomic int32_t	 log_level;
+	_Atomic uint32_t look_us;	/* what comes next comes so soon */
 	/* calls that nobody wants any more, at id % MPROC__CANCELS; 0 none */
 	_Alignas(64) _Atomic uint64_t cancel[MPROC__CANCELS];
 };

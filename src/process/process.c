@@ -1,10 +1,6 @@
 /*
  * process.c - the handle of a process: made, asked, freed.
  */
-#include <sys/epoll.h>
-#include <sys/mman.h>
-#include <sys/timerfd.h>
-
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -153,22 +149,6 @@ encode_args(struct mproc *p, const struct mproc_pack *pack)
 	return 0;
 }
 
-static int
-open_descriptors(struct mproc *p)
-{
-	int r;
-
-	if ((p->epfd = epoll_create1(EPOLL_CLOEXEC)) < 0)
-		return mproc__fd_error(errno, "a process");
-	p->timerfd = timerfd_create(CLOCK_MONOTONIC,
-	    TFD_CLOEXEC | TFD_NONBLOCK);
-	if (p->timerfd < 0)
-		return mproc__fd_error(errno, "a process");
-	if ((r = mproc__epoll_add(p, p->timerfd)) < 0)
-		return r;
-	return mproc__open_data(p);
-}
-
 static struct mproc *
 alloc(void)
 {
@@ -209,7 +189,7 @@ mproc_new(const struct mproc_class *cls, const struct mproc_options *options,
 		goto fail;
 	if ((r = copy_keep_fds(p, p->opt.keep_fds)) < 0 ||
 	    (r = encode_args(p, &p->opt.args)) < 0 ||
-	    (r = open_descriptors(p)) < 0)
+	    (r = mproc__open_data(p)) < 0)
 		goto fail;
 	p->opt.name = p->name;
 	p->opt.keep_fds = p->keep_fds;
@@ -355,10 +335,13 @@ mproc_fd(struct mproc *p)
 
 	if ((r = mproc__enter(p)) < 0)
 		return r;
-	p->fd_used = true;
-	mproc__interest(p);
+	if ((r = mproc__set_open(p)) == 0) {
+		p->fd_used = true;
+		mproc__interest(p);
+		r = p->epfd;
+	}
 	mproc__leave(p);
-	return p->epfd;
+	return r;
 }
 
 const struct mproc_death *

@@ -55,6 +55,12 @@ struct mproc__mate {
 	void	(*item)(void *arg, uint64_t id, struct mproc_msg *);
 };
 
+/* What a backend does in a moment (mproc__stay_awake). */
+enum mproc__asked {
+	MPROC__ASKED_READY, MPROC__ASKED_PONG, MPROC__ASKED_END,
+	MPROC__ASKED_KINDS
+};
+
 /* A log record on its way to the sinks, which run without the lock. */
 struct mproc__log_item {
 	struct mproc__log_item *next;
@@ -105,7 +111,7 @@ struct mproc {
 	int64_t		 eof_deadline;	/* a mute backend is killed then */
 
 	/* waiting */
-	int		 epfd, timerfd;
+	int		 epfd, timerfd;	/* -1 until they are needed */
 	bool		 fd_used;	/* someone may poll epfd */
 	int64_t		 armed_ns;	/* what timerfd is set to */
 	uint32_t	 data_events, control_events, log_events;
@@ -114,6 +120,8 @@ struct mproc {
 	bool		 (*led_ready)(struct mproc *, void *arg);
 	void		*led_arg;	/* what the leader waits for */
 	uint32_t	 led_events;	/* data | control POLLOUT it polls for */
+	int64_t		 awake_ns;	/* until then it looks, and not sleeps */
+	enum mproc__asked awake_for;
 	struct mproc__waiter *waiters;
 
 	/* what goes out */
@@ -176,16 +184,44 @@ int	mproc__wait(struct mproc *, bool (*ready)(struct mproc *, void *),
 	    void *arg, int64_t deadline);
 /* Do all that can be done without waiting. */
 void	mproc__work(struct mproc *);
-/* Bring epoll interest, the inbox flag and the leader up to date. */
-void	mproc__interest(struct mproc *);
-int	mproc__epoll_add(struct mproc *, int fd);
-/* Out of all epoll sets; before every close of what was added. */
-void	mproc__epoll_del(struct mproc *, int fd);
 void	mproc__wake_waiters(struct mproc *);
+/*
+ * The backend is asked for what takes it a moment: for about as long as a
+ * wake-up takes, who waits for that looks, and does not sleep.
+ */
+void	mproc__stay_awake(struct mproc *, enum mproc__asked);
 /* A write found that nobody reads: it is dead, or will be soon. */
 void	mproc__cut_off(struct mproc *);
 /* A protocol error: note it and kill the backend. */
 void	mproc__fault(struct mproc *, const char *what, int code);
+
+/* process_set.c, all locked */
+/* Bring epoll interest, the inbox flag and the leader up to date. */
+void	mproc__interest(struct mproc *);
+/* Make the epoll set, and its timer: 0, -EMFILE, -ENOMEM, ... */
+int	mproc__set_open(struct mproc *);
+/* The timer alone: for a leader that others may have to kick. */
+int	mproc__timer_open(struct mproc *);
+int	mproc__epoll_add(struct mproc *, int fd);
+/* Out of all epoll sets; before every close of what was added. */
+void	mproc__epoll_del(struct mproc *, int fd);
+/* POLLOUT, if output waits for the kernel. */
+uint32_t mproc__output_events(const struct mproc__channel *, bool eof);
+uint32_t mproc__data_events(const struct mproc *);
+/* When something is to be done that no descriptor tells of. */
+int64_t	mproc__next_deadline(struct mproc *);
+void	mproc__settime(struct mproc *, int64_t when);
+/* Before the lock is given up: set the timer for who polls mproc_fd(). */
+void	mproc__arm(struct mproc *);
+#define MPROC__KICK	1		/* armed_ns: the timer is a kick */
+#define MPROC__RETRY_NS	(10 * 1000000LL)	/* no room for fds */
+
+/* MPROC_DROP_OLD: messages leave one at a time. */
+static inline bool
+mproc__paced(const struct mproc *p)
+{
+	return p->opt.overflow == MPROC_DROP_OLD;
+}
 
 /* process_input.c, locked */
 void	mproc__read_control(struct mproc *);

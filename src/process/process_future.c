@@ -238,8 +238,10 @@ static int
 op_fds(void *owner, struct pollfd ret[MPROC__FUTURE_POLLFDS])
 {
 	struct mproc *p = owner;
-	int n = 0, i;
+	int n = 0, i, r;
 
+	if ((r = mproc__timer_open(p)) < 0)
+		return r;
 	if (p->data != NULL && !p->data_eof)
 		ret[n++] = (struct pollfd){ mproc__channel_fd(p->data),
 		    (short)p->data_events, 0 };

@@ -7,8 +7,7 @@
  *    kicked by the timerfd;
  *  - if someone waits and nobody leads, a waiter has been signalled.
  */
-#include <sys/epoll.h>
-#include <sys/timerfd.h>
+#include <sys/single_threaded.h>
 
 #include <signal.h>
 #include <stdio.h>
@@ -23,196 +22,15 @@ enum slot {
 	SLOT_NOTIFY, SLOT_TIMER, SLOTS
 };
 
-#define RETRY_NS	(10 * 1000000LL)	/* kernel out of room for fds */
 #define EOF_NS		(1000 * 1000000LL)	/* closed, but not dead */
 #define KILLED		(MPROC__NEVER - 1)	/* eof_deadline: it was used */
-#define KICK		1	/* armed_ns: the timer is a kick */
 #define EXIT_MS		2	/* of a process that closes its ends */
+#define CREDIT		8	/* losses, before looking is given up */
+#define TRY_EVERY	32	/* but for one wait in so many */
+#define CROWDED_WAITS	64	/* after the processor was taken from us */
+#define UNKICKED_MS	10	/* of a leader without a timer */
 #define LISTEN_ROUNDS	64	/* then others get their turn */
 #define QUICK_ROUNDS	256	/* in a row, before a look at all */
-
-static bool
-paced(const struct mproc *p)
-{
-	return p->opt.overflow == MPROC_DROP_OLD;
-}
-
-static uint32_t
-output_events(const struct mproc__channel *ch, bool eof)
-{
-	/* a ring tells of room by its doorbell, which is input */
-	if (ch == NULL || eof || mproc__channel_queued(ch) == 0 ||
-	    mproc__channel_blocked(ch) || mproc__channel_is_ring(ch))
-		return 0;
-	return POLLOUT;
-}
-
-/* Paced output waits for the backend, not for the kernel. */
-static uint32_t
-data_events(const struct mproc *p)
-{
-	return paced(p) && p->data != NULL &&
-	    !mproc__channel_midframe(p->data) ? 0 :
-	    output_events(p->data, p->data_eof);
-}
-
-static void
-epoll_mod(struct mproc *p, int fd, uint32_t events, uint32_t *current)
-{
-	struct epoll_event ev = { .events = events };
-
-	if (*current == events)
-		return;
-	if (epoll_ctl(p->epfd, EPOLL_CTL_MOD, fd, &ev) == 0)
-		*current = events;
-}
-
-/* Before a close: a fork of the host may hold a copy that is in the sets. */
-void
-mproc__epoll_del(struct mproc *p, int fd)
-{
-	if (fd < 0)
-		return;
-	(void)epoll_ctl(p->epfd, EPOLL_CTL_DEL, fd, NULL);
-	mproc__futures_unwatch(p, fd);
-}
-
-/* Of the process, and of its futures that have descriptors. */
-static void
-epoll_both(struct mproc *p, int fd, uint32_t events, uint32_t *current)
-{
-	if (*current == events)
-		return;
-	epoll_mod(p, fd, events, current);
-	mproc__futures_events(p, fd, events);
-}
-
-int
-mproc__epoll_add(struct mproc *p, int fd)
-{
-	struct epoll_event ev = { .events = EPOLLIN };
-
-	if (epoll_ctl(p->epfd, EPOLL_CTL_ADD, fd, &ev) < 0)
-		return mproc__fd_error(errno, "an epoll entry");
-	return 0;
-}
-
-static void
-settime(struct mproc *p, int64_t when)
-{
-	struct itimerspec spec = { .it_value.tv_nsec = 0 };
-
-	if (when != MPROC__NEVER) {
-		spec.it_value.tv_sec = when / 1000000000;
-		spec.it_value.tv_nsec = when % 1000000000;
-	}
-	(void)timerfd_settime(p->timerfd, TFD_TIMER_ABSTIME, &spec, NULL);
-	p->armed_ns = when;
-}
-
-static int64_t
-next_deadline(struct mproc *p)
-{
-	int64_t when = mproc__min_deadline(p->retry_ns, p->eof_deadline);
-
-	if (p->futures.first != NULL)
-		when = mproc__min_deadline(when, p->futures.first->deadline);
-	/* a restart failed, and took what kept the descriptor readable */
-	if (p->status == MPROC_STATUS_DEAD && p->child.pidfd < 0 &&
-	    p->log_fd < 0)
-		when = KICK + 1;
-	return when;
-}
-
-/*
- * A later time may stay armed for an earlier one while there is some
- * deadline: that costs a wake-up now and then and saves a system call a
- * message.  With none the timer is silent.
- */
-static void
-arm(struct mproc *p)
-{
-	int64_t when;
-
-	if (!p->fd_used || p->armed_ns == KICK)
-		return;
-	when = next_deadline(p);
-	if (when < p->armed_ns ||
-	    (when == MPROC__NEVER && p->armed_ns != MPROC__NEVER))
-		settime(p, when);
-}
-
-/*
- * The inbox flag: epfd must be readable while a message waits in the
- * library.  Our end of the log lane is never written to, so it is always
- * writable: asking epoll for EPOLLOUT on it is a flag that costs no
- * descriptor.
- */
-static void
-flag_inbox(struct mproc *p)
-{
-	uint32_t flag = p->fd_used && p->inbox != NULL ? EPOLLOUT : 0;
-	struct epoll_event ev = { .events = flag };
-	int op;
-
-	if (p->log_fd < 0)
-		return;
-	if (!p->log_eof || p->child.pidfd < 0) {
-		epoll_mod(p, p->log_fd, EPOLLIN | flag, &p->log_events);
-		return;
-	}
-	/*
-	 * After its end the lane reports a hang-up whether asked for or not:
-	 * it is in the set only while it is the flag.  A thread has no pidfd,
-	 * so there it stays: the thread's return follows at once.
-	 */
-	if (p->log_events == flag)
-		return;
-	op = flag == 0 ? EPOLL_CTL_DEL :
-	    p->log_events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-	if (epoll_ctl(p->epfd, op, p->log_fd, &ev) == 0)
-		p->log_events = flag;
-}
-
-/* Mostly there is nothing to change: nothing waits, and nobody polls. */
-static bool
-is_quiet(const struct mproc *p)
-{
-	return !p->fd_used && !p->leading && p->retry_ns == MPROC__NEVER &&
-	    p->data_events == EPOLLIN && p->control_events == EPOLLIN &&
-	    p->data != NULL && p->control != NULL &&
-	    mproc__channel_is_idle(p->data) &&
-	    mproc__channel_is_idle(p->control);
-}
-
-void
-mproc__interest(struct mproc *p)
-{
-	uint32_t data, control;
-
-	if (is_quiet(p))
-		return;
-	data = data_events(p);
-	control = output_events(p->control, p->control_eof);
-	if ((p->data != NULL && mproc__channel_blocked(p->data)) ||
-	    (p->control != NULL && mproc__channel_blocked(p->control))) {
-		if (p->retry_ns == MPROC__NEVER)
-			p->retry_ns = mproc__now_ns() + RETRY_NS;
-		arm(p);		/* a pool does not leave */
-	} else {
-		p->retry_ns = MPROC__NEVER;
-	}
-	if (p->data != NULL && !p->data_eof)
-		epoll_both(p, mproc__channel_fd(p->data), EPOLLIN | data,
-		    &p->data_events);
-	if (p->control != NULL && !p->control_eof)
-		epoll_both(p, mproc__channel_fd(p->control),
-		    EPOLLIN | control, &p->control_events);
-	flag_inbox(p);
-	if (p->leading && p->led_events != (data << 16 | control) &&
-	    p->armed_ns != KICK)
-		settime(p, KICK);
-}
 
 static void
 prepare(struct mproc *p, struct pollfd fds[SLOTS])
@@ -224,11 +42,11 @@ prepare(struct mproc *p, struct pollfd fds[SLOTS])
 	if (p->control != NULL && !p->control_eof) {
 		fds[SLOT_CONTROL].fd = mproc__channel_fd(p->control);
 		fds[SLOT_CONTROL].events |=
-		    (short)output_events(p->control, false);
+		    (short)mproc__output_events(p->control, false);
 	}
 	if (p->data != NULL && !p->data_eof) {
 		fds[SLOT_DATA].fd = mproc__channel_fd(p->data);
-		fds[SLOT_DATA].events |= (short)data_events(p);
+		fds[SLOT_DATA].events |= (short)mproc__data_events(p);
 	}
 	if (!p->log_eof)
 		fds[SLOT_LOG].fd = p->log_fd;
@@ -248,7 +66,7 @@ write_out(struct mproc *p)
 	if (p->data == NULL || (mproc__channel_queued(p->data) == 0 &&
 	    !mproc__channel_blocked(p->data)))
 		return;
-	if (paced(p))
+	if (mproc__paced(p))
 		mproc__flush_some(p);
 	else
 		(void)mproc__channel_flush(p->data);
@@ -334,7 +152,7 @@ work_on(struct mproc *p, const struct pollfd fds[SLOTS])
 	/* A kick is the leader's, who says so by not leading any more. */
 	if (p->armed_ns != MPROC__NEVER &&
 	    mproc__now_ns() >= p->armed_ns &&
-	    !(p->leading && p->armed_ns == KICK)) {
+	    !(p->leading && p->armed_ns == MPROC__KICK)) {
 		/* our clock may be a moment ahead: then it is still to come */
 		if (read(p->timerfd, &ticks, sizeof(ticks)) > 0)
 			p->armed_ns = MPROC__NEVER;
@@ -345,7 +163,7 @@ work_on(struct mproc *p, const struct pollfd fds[SLOTS])
 		write_out(p);
 	}
 	take_input(p, fds);
-	if (paced(p) || ring_waits(p))
+	if (mproc__paced(p) || ring_waits(p))
 		write_out(p);
 	if (fds[SLOT_PIDFD].revents || (p->log_eof && is_dead(p)))
 		mproc__on_death(p);
@@ -434,7 +252,7 @@ listen_on(struct mproc *p)
 		mproc__wake_waiters(p);
 		if (r == -ENOMEM || i >= LISTEN_ROUNDS) {
 			/* no memory, or a flood: another time, and soon */
-			p->retry_ns = mproc__now_ns() + RETRY_NS / 10;
+			p->retry_ns = mproc__now_ns() + MPROC__RETRY_NS / 10;
 			break;
 		}
 	}
@@ -456,11 +274,91 @@ await_exit(struct mproc *p, struct pollfd fds[SLOTS], int *timeout)
 	    !(p->data_eof || p->control_eof || p->log_eof))
 		return;
 	p->exit_awaited = true;
+	mproc__stay_awake(p, MPROC__ASKED_END);
 	for (i = 0; i < SLOTS; i++)
 		if (i != SLOT_PIDFD && i != SLOT_TIMER)
 			fds[i].fd = -1;
 	if (*timeout < 0 || *timeout > EXIT_MS)
 		*timeout = EXIT_MS;
+}
+
+/*
+ * Of all processes together, as one of them may not live for long: what
+ * looking has been worth lately.
+ */
+static struct awake {
+	_Atomic int	 credit;
+	_Atomic unsigned tries;		/* without credit */
+	int		 sleeps;	/* looks for so many times .spin_us */
+} awake[MPROC__ASKED_KINDS] = {
+	[MPROC__ASKED_READY] = { .credit = CREDIT, .sleeps = 2 },
+	[MPROC__ASKED_PONG] = { .credit = CREDIT, .sleeps = 1 },
+	[MPROC__ASKED_END] = { .credit = CREDIT, .sleeps = 2 },
+};
+
+static bool
+is_worth(struct awake *a)
+{
+	return atomic_load_explicit(&a->credit, memory_order_relaxed) > 0 ||
+	    atomic_fetch_add_explicit(&a->tries, 1, memory_order_relaxed) %
+	    TRY_EVERY == 0;
+}
+
+/*
+ * Where every processor is busy the backend may wait for this one, and a
+ * sleeper that is woken comes before those who have had their share.
+ */
+static bool
+is_crowded(void)
+{
+	static _Thread_local long last = -1;
+	static _Thread_local int waits;
+	long n = mproc__preemptions();
+
+	if (last >= 0 && n != last)
+		waits = CROWDED_WAITS;
+	last = n;
+	return waits > 0 && waits-- > 0;
+}
+
+void
+mproc__stay_awake(struct mproc *p, enum mproc__asked what)
+{
+	struct awake *a = &awake[what];
+	int us = is_crowded() || !is_worth(a) ? 0 : p->opt.spin_us;
+
+	p->awake_for = what;
+	p->awake_ns = us > 0 ? mproc__now_ns() + a->sleeps * us * 1000LL : 0;
+	if (p->page != NULL)
+		atomic_store_explicit(&p->page->look_us, (uint32_t)us,
+		    memory_order_relaxed);
+}
+
+/* It was, or was not: two that race lose a count. */
+static void
+judge(struct awake *a, bool was_worth)
+{
+	int n = atomic_load_explicit(&a->credit, memory_order_relaxed);
+
+	n = was_worth ? n + 1 : n > 1 ? n - 2 : 0;
+	if (n <= CREDIT)
+		atomic_store_explicit(&a->credit, n, memory_order_relaxed);
+}
+
+static void
+poll_slots(struct pollfd fds[SLOTS], int timeout, int64_t until,
+    struct awake *a)
+{
+	bool found = false, looked = false;
+
+	while (timeout != 0 && !found && mproc__now_ns() < until) {
+		found = poll(fds, SLOTS, 0) != 0;
+		looked = true;
+	}
+	if (looked)
+		judge(a, found);
+	if (!found)
+		(void)poll(fds, SLOTS, timeout);
 }
 
 /* The leader's round: sleeps in poll with the lock released. */
@@ -469,6 +367,8 @@ lead(struct mproc *p, bool (*ready)(struct mproc *, void *), void *arg,
     int64_t deadline)
 {
 	struct pollfd fds[SLOTS];
+	struct awake *a = &awake[p->awake_for];
+	int64_t until;
 	int timeout;
 
 	if (p->logs != NULL && !p->dispatching) {
@@ -484,14 +384,21 @@ lead(struct mproc *p, bool (*ready)(struct mproc *, void *), void *arg,
 	p->led_ready = ready;
 	p->led_arg = arg;
 	prepare(p, fds);
+	if (!__libc_single_threaded)
+		(void)mproc__timer_open(p);
 	fds[SLOT_TIMER].fd = p->timerfd;
-	p->led_events = data_events(p) << 16 |
-	    output_events(p->control, p->control_eof);
+	p->led_events = mproc__data_events(p) << 16 |
+	    mproc__output_events(p->control, p->control_eof);
 	timeout = mproc__remaining_ms(mproc__min_deadline(deadline,
-	    next_deadline(p)));
+	    mproc__next_deadline(p)));
 	await_exit(p, fds, &timeout);
+	/* nobody can kick who has no timer */
+	if (p->timerfd < 0 && !__libc_single_threaded &&
+	    (timeout < 0 || timeout > UNKICKED_MS))
+		timeout = UNKICKED_MS;
+	until = p->awake_ns;
 	pthread_mutex_unlock(&p->lock);
-	(void)poll(fds, SLOTS, timeout);
+	poll_slots(fds, timeout, until, a);
 	pthread_mutex_lock(&p->lock);
 	p->leading = false;
 	work_on(p, fds);
@@ -506,8 +413,8 @@ mproc__wake_waiters(struct mproc *p)
 		if (w->ready(p, w->arg))
 			pthread_cond_signal(&w->cond);
 	/* Another thread's round may be what the leader polls for. */
-	if (p->leading && p->armed_ns != KICK && p->led_ready(p, p->led_arg))
-		settime(p, KICK);
+	if (p->leading && p->armed_ns != MPROC__KICK && p->led_ready(p, p->led_arg))
+		mproc__settime(p, MPROC__KICK);
 }
 
 static void
@@ -597,7 +504,7 @@ mproc__leave(struct mproc *p)
 {
 	mproc__dispatch_logs(p);
 	listen_on(p);
-	arm(p);
+	mproc__arm(p);
 	pthread_mutex_unlock(&p->lock);
 }
 

@@ -328,6 +328,7 @@ launch(struct mproc *p)
 	}
 	begin(p);
 	p->led_events = UINT32_MAX;	/* who polls, polls too little now */
+	mproc__stay_awake(p, MPROC__ASKED_READY);
 	if ((p->child.pidfd >= 0 &&
 	    (r = mproc__epoll_add(p, p->child.pidfd)) < 0) ||
 	    ((r = send_go(p)) < 0 && r != -EPIPE))

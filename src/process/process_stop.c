@@ -56,6 +56,7 @@ request_stop(struct mproc *p)
 		return;
 	p->stop_sent = true;
 	p->status = MPROC_STATUS_STOPPING;
+	mproc__stay_awake(p, MPROC__ASKED_END);
 	send_stop(p);
 	mproc__wake_waiters(p);
 }
@@ -287,6 +288,7 @@ mproc_ping(struct mproc *p, int timeout_ms)
 
 	if ((r = mproc__enter(p)) < 0)
 		return r;
+	mproc__stay_awake(p, MPROC__ASKED_PONG);
 	if ((r = ping_locked(p)) == 0) {
 		ping = (struct ping){ p->ping_id, p->total.generation };
 		r = mproc__wait(p, is_ponged, &ping,

@@ -1,11 +1,14 @@
 /*
- * fork.c - what this process is: how often forked, how many threads.
+ * fork.c - what this process is: how often forked, how many threads, and
+ * whether it is alone on its processor.
  *
  * The counter is bumped in the child by pthread_atfork(3), registered at the
  * first question, which comes from the first object made: a fork before it
  * needs no count.  It is a relaxed atomic only to be readable by all threads;
  * it changes while there is one.
  */
+#include <sys/resource.h>
+
 #include <dirent.h>
 #include <pthread.h>
 
@@ -48,4 +51,12 @@ mproc__thread_count(void)
 			n++;
 	closedir(dir);
 	return n;
+}
+
+long
+mproc__preemptions(void)
+{
+	struct rusage usage;
+
+	return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nivcsw : 0;
 }

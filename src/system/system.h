@@ -95,6 +95,8 @@ bool	mproc__pidfd_dead(int pidfd);
 
 /* Threads of this process, from /proc/self/task; -errno. */
 int	mproc__thread_count(void);
+/* How often others took the processor from this thread before it slept. */
+long	mproc__preemptions(void);
 
 /* Number of forks that made this process: use in the wrong one: -ECHILD. */
 unsigned mproc__fork_generation(void);

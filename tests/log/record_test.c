@@ -227,8 +227,7 @@ forward_replaces_all_sinks(void **state)
 	add_capture("Counter", MPROC_LEVEL_DEFAULT, &parent);
 	mproc_log_set_level("Counter", MPROC_CRITICAL);
 	mproc_log_set_propagate("Counter", false);
-	mproc__log_set_process("counter-1");
-	mproc__log_forward(capture, &c, MPROC_DEBUG);
+	mproc__log_forward("counter-1", capture, &c, MPROC_DEBUG);
 	mproc_log_debug(l, "1");
 	assert_int_equal(parent.n, 0);
 	assert_string_equal(drain(fds[0]), "");

@@ -196,7 +196,7 @@ child_logs(int n)
 	int fd, ok;
 
 	if (n % 2 == 0) {
-		mproc__log_forward(capture, &c, MPROC_INFO);
+		mproc__log_forward("child", capture, &c, MPROC_INFO);
 		mproc_log_info(mproc_logger("busy.x"), "child");
 		return c.n == 1 ? 0 : 1;
 	}

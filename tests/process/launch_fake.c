@@ -342,6 +342,12 @@ wait_for_command(const struct back *b, char *line, size_t size)
 	}
 }
 
+/* It ends by _exit() alone. */
+void
+mproc__backend_hang_up(void)
+{
+}
+
 int
 mproc__backend_main(const struct mproc__boot *boot)
 {

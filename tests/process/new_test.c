@@ -119,10 +119,7 @@ vk5_bad_classes_are_refused(void **state)
 static void
 new_fails_without_memory_or_descriptors(void **state)
 {
-	static const char *const calls[] = {
-		"epoll_create1", "timerfd_create", "socketpair", "epoll_ctl",
-		"dup3", "fcntl"
-	};
+	static const char *const calls[] = { "socketpair", "dup3", "fcntl" };
 	struct mproc_options opt = { .name = "short of everything",
 		.args = MPROC_PACK(probe_start, .path = "/nowhere",
 		    .fd = MPROC_FD(0)) };
@@ -155,7 +152,48 @@ new_fails_without_memory_or_descriptors(void **state)
 		assert_int_equal(r, 0);
 		mproc_free(p);
 	}
-	assert_true(failed >= 4);
+	assert_true(failed >= 2);
+}
+
+/* mproc_fd() makes its descriptors when it is first called, in any state. */
+static void
+the_descriptor_is_made_when_it_is_asked_for(void **state)
+{
+	struct mproc *p = fix_new(&probe_class, (struct mproc_options){
+	    .name = "late", .launch = MPROC_FORK });
+	int fds = test_open_fds(), fd;
+	struct mproc_msg *msg;
+	unsigned n;
+
+	(void)state;
+	test_fail_sys("timerfd_create", 1, EMFILE);
+	assert_int_equal(mproc_fd(p), -EMFILE);
+	assert_true(test_fail_sys_done());
+	assert_int_equal(mproc_start(p), 0);
+	test_fail_sys("epoll_create1", 1, EMFILE);
+	assert_int_equal(mproc_fd(p), -EMFILE);
+	assert_true(test_fail_sys_done());
+	for (n = 1;; n++) {
+		test_fail_sys("epoll_ctl", n, EMFILE);
+		fd = mproc_fd(p);
+		if (!test_fail_sys_done())
+			break;
+		assert_int_equal(fd, -EMFILE);
+	}
+	assert_true(n > 4 && fd >= 0);
+	assert_int_equal(mproc_fd(p), fd);
+	/* what came before it was there, and what comes, is seen */
+	assert_int_equal(test_poll(fd, POLLIN, 0), 0);
+	assert_int_equal(mproc_send(p, probe_emit, .count = 1), 0);
+	assert_int_not_equal(test_poll(fd, POLLIN, SOON), 0);
+	assert_int_equal(mproc_recv(p, SOON, &msg), 1);
+	mproc_msg_free(msg);
+	assert_int_equal(mproc_recv(p, 0, &msg), 0);
+	assert_int_equal(mproc_stop(p), 0);
+	assert_int_not_equal(test_poll(fd, POLLIN, 0), 0);
+	assert_int_equal(mproc_fd(p), fd);
+	assert_true(test_open_fds() > fds);
+	mproc_free(p);
 }
 
 static void
@@ -283,6 +321,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(vk5_bad_classes_are_refused),
 		cmocka_unit_test(vk6_the_header_is_the_interface),
 		cmocka_unit_test(new_fails_without_memory_or_descriptors),
+		cmocka_unit_test(
+		    the_descriptor_is_made_when_it_is_asked_for),
 		cmocka_unit_test(what_a_new_one_answers),
 		cmocka_unit_test(what_was_sent_is_freed),
 		cmocka_unit_test(too_many_kept_descriptors),
