@@ -87,11 +87,14 @@ open_channels(struct mproc__core *core)
 	if (r < 0)
 		return r;
 	fd[MPROC__BOOT_DATA] = -1;
-	r = mproc__map_shared(fd[MPROC__BOOT_STATUS], MPROC__PAGE_SIZE,
-	    &page);
-	if (r < 0)
-		return r;
-	core->page = page;
+	core->page = core->boot.page;
+	if (core->page == NULL) {
+		r = mproc__map_shared(fd[MPROC__BOOT_STATUS],
+		    MPROC__PAGE_SIZE, &page);
+		if (r < 0)
+			return r;
+		core->page = page;
+	}
 	core->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (core->wake_fd < 0)
 		return mproc__fd_error(errno, "the backend's wake-up");

@@ -111,6 +111,7 @@ struct mproc__birth {
 	pid_t		 parent;	/* that it should have */
 	bool		 sigint_default;
 	bool		 was_threaded;	/* forked while others ran */
+	struct mproc__page *page;	/* mapped, or NULL */
 	bool		 is_clean;	/* of the helper: no signal is handled
 					 * there, and no syslog is open */
 };
@@ -129,8 +130,11 @@ void	mproc__restart_coverage(void);
 void	mproc__block_signals(sigset_t *ret_old);
 /* Those that a terminal sends to its foreground processes. */
 void	mproc__terminal_signals(sigset_t *ret_set);
-/* Dispositions as of a program's start; the mask stays. */
-void	mproc__default_signals(void);
+/*
+ * Dispositions as of a program's start, of those in the set (bit 0 is signal
+ * 1); the mask stays.
+ */
+void	mproc__default_signals(uint64_t set);
 /* The last step: until then what must not end this process is ignored. */
 void	mproc__unblock_signals(void);
 

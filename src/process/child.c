@@ -15,6 +15,7 @@
 #include <fcntl.h>
 
 #include "process/boot.h"
+#include "process/page.h"
 
 /*
  * A build for coverage, or with a leak checker, does its work at exit(3),
@@ -66,7 +67,7 @@ mproc__terminal_signals(sigset_t *ret_set)
  * was for the program: ignoring a pending signal discards it.
  */
 void
-mproc__default_signals(void)
+mproc__default_signals(uint64_t set)
 {
 	struct sigaction sa = { .sa_flags = 0 };
 	sigset_t typed;
@@ -80,14 +81,22 @@ mproc__default_signals(void)
 	sa.sa_handler = SIG_DFL;
 	/* SIGKILL, SIGSTOP and the C library's own two refuse: fine. */
 	for (sig = 1; sig <= SIGRTMAX; sig++)
-		(void)sigaction(sig, &sa, NULL);
+		if ((set & MPROC__SIGNAL_BIT(sig)) != 0 ||
+		    sigismember(&typed, sig) == 1)
+			(void)sigaction(sig, &sa, NULL);
 }
 
+/* All of them, unless the frontend has said by now which will do. */
 static void
-ignore_sigint(void)
+reset_signals(const struct mproc__birth *b)
 {
 	struct sigaction sa = { .sa_flags = 0 };
+	uint64_t set = b->page != NULL ? atomic_load(&b->page->signals) : 0;
 
+	if (!b->is_clean)
+		mproc__default_signals(set != 0 ? set : UINT64_MAX);
+	if (b->sigint_default)
+		return;
 	sa.sa_handler = SIG_IGN;
 	(void)sigaction(SIGINT, &sa, NULL);
 }
@@ -138,13 +147,9 @@ mproc__flush_output(FILE *f)
 _Noreturn void
 mproc__child_run(const struct mproc__birth *b)
 {
-	struct mproc__boot boot = { .class = b->class };
+	struct mproc__boot boot = { .class = b->class, .page = b->page };
 
 	(void)setpgid(0, 0);
-	if (!b->is_clean)
-		mproc__default_signals();
-	if (!b->sigint_default)
-		ignore_sigint();
 	mproc__forget_output(stdout);
 	mproc__forget_output(stderr);
 	/* syslog's lock is not among those that fork(3) renews. */
@@ -154,6 +159,7 @@ mproc__child_run(const struct mproc__birth *b)
 	take_capture(b->capture);
 	close_others(b);
 	mproc__title_set(b->name, b->class->name, b->name);
+	reset_signals(b);
 	mproc__term_init(b->fd[MPROC__BOOT_LOG], b->parent);
 	/* without one the control channel still tells */
 	if (mproc__pidfd_open(b->parent, &boot.parent_pidfd) < 0)

@@ -47,7 +47,7 @@ dispose(void (*how)(int))
 static void
 ignore_signals(void)
 {
-	mproc__default_signals();
+	mproc__default_signals(UINT64_MAX);
 	dispose(SIG_IGN);
 	/* only now: what came meanwhile, in the program's group, is dropped */
 	mproc__unblock_signals();

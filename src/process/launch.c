@@ -17,6 +17,13 @@ no_init(const char *way)
 	    "main(), in this process", way);
 }
 
+bool
+mproc__launch_forks(enum mproc_launch how)
+{
+	return how == MPROC_FORK ||
+	    (how == MPROC_AUTO && !mproc__server_usable());
+}
+
 /* AUTO becomes a way; the way is possible: 0, or -EOPNOTSUPP. */
 static int
 choose(const struct mproc__launch *l, enum mproc_launch *ret_how)
@@ -25,7 +32,7 @@ choose(const struct mproc__launch *l, enum mproc_launch *ret_how)
 	switch (l->how) {
 	case MPROC_AUTO:
 		*ret_how = MPROC_FORKSERVER;
-		if (mproc__server_usable())
+		if (!mproc__launch_forks(MPROC_AUTO) && l->page == NULL)
 			return 0;
 		*ret_how = MPROC_FORK;
 		if (mproc__threads() == 1)

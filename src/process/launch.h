@@ -29,7 +29,7 @@
 /* The child's ends; all moved on success of mproc__launch(). */
 enum mproc__boot_fd {
 	MPROC__BOOT_DATA, MPROC__BOOT_CONTROL, MPROC__BOOT_LOG,
-	MPROC__BOOT_STATUS,	/* memfd of the status page */
+	MPROC__BOOT_STATUS,	/* memfd of the status page, or -1: */
 	MPROC__BOOT_FDS
 };
 
@@ -38,6 +38,7 @@ struct mproc__launch {
 	const struct mproc_class *class;
 	const char		*name;	/* of the process, for its title */
 	int			 fd[MPROC__BOOT_FDS];
+	struct mproc__page	*page;	/* ... what a fork has anyway */
 	int			 capture[2];	/* become 1 and 2, or -1 */
 	const int		*keep_fds;	/* n_keep numbers to keep */
 	int			 n_keep;
@@ -60,6 +61,9 @@ struct mproc__child {
  * module).  On failure the descriptors are still the caller's.
  */
 int	mproc__launch(struct mproc__launch *, struct mproc__child *ret_child);
+
+/* Will it be a fork of this process, which shares what is mapped shared? */
+bool	mproc__launch_forks(enum mproc_launch how);
 
 /* Signal by pidfd; -ESRCH when dead; thread: -EOPNOTSUPP. */
 int	mproc__child_signal(struct mproc__child *, int sig);
@@ -90,6 +94,7 @@ void	mproc__child_abandon(struct mproc__child *);
 struct mproc__boot {
 	const struct mproc_class *class;
 	int	fd[MPROC__BOOT_FDS];
+	struct mproc__page *page;	/* NULL: to be mapped */
 	int	parent_pidfd;
 	bool	is_thread;
 };

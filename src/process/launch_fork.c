@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "process/boot.h"
+#include "process/page.h"
 
 static _Noreturn void
 be_child(const struct mproc__launch *l, const struct mproc__order *o,
@@ -24,11 +25,30 @@ be_child(const struct mproc__launch *l, const struct mproc__order *o,
 		.capture = { l->capture[0], l->capture[1] },
 		.keep = o->keep, .n_keep = o->n_keep,
 		.parent = o->parent, .sigint_default = l->sigint_default,
-		.was_threaded = was_threaded
+		.was_threaded = was_threaded, .page = l->page
 	};
 
 	memcpy(b.fd, l->fd, sizeof(b.fd));
 	mproc__child_run(&b);
+}
+
+/*
+ * The child would ask for each signal; this process has the time to, while
+ * that one comes up, and mostly finds none that is to be set back.  Not where
+ * a thread may have changed one since the fork.
+ */
+static void
+tell_signals(struct mproc__page *page)
+{
+	uint64_t set = MPROC__SIGNALS_KNOWN;
+	struct sigaction sa;
+	int sig;
+
+	for (sig = 1; sig <= SIGRTMAX; sig++)
+		if (sigaction(sig, NULL, &sa) == 0 &&
+		    sa.sa_handler != SIG_DFL)
+			set |= MPROC__SIGNAL_BIT(sig);
+	atomic_store(&page->signals, set);
 }
 
 /*
@@ -61,6 +81,8 @@ mproc__launch_fork(const struct mproc__launch *l, struct mproc__order *o,
 	saved = errno;
 	if (pid == 0)
 		be_child(l, o, threaded);
+	if (pid > 0 && l->page != NULL && !threaded)
+		tell_signals(l->page);
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (pid < 0)
 		return mproc__err(-saved, "fork: %s", strerror(saved));

@@ -31,6 +31,10 @@
 #define MPROC__ROW_UNKNOWN	(-3)	/* in on_unknown */
 #define MPROC__ROW_NO_CLASS	(-4)	/* a new program without the class */
 
+/* Words of `signals`. */
+#define MPROC__SIGNAL_BIT(sig)	(UINT64_C(1) << ((sig) - 1))
+#define MPROC__SIGNALS_KNOWN	MPROC__SIGNAL_BIT(9)	/* never SIGKILL */
+
 struct mproc__page {
 	/* written by the backend */
 	_Alignas(64) _Atomic uint64_t handled;
@@ -57,6 +61,8 @@ struct mproc__page {
 	_Atomic uint32_t no_go;
 	_Atomic int32_t	 log_level;
 	_Atomic uint32_t look_us;	/* what comes next comes so soon */
+	/* of the frontend at the fork, those not at default; 0: not known */
+	_Atomic uint64_t signals;
 	/* calls that nobody wants any more, at id % MPROC__CANCELS; 0 none */
 	_Alignas(64) _Atomic uint64_t cancel[MPROC__CANCELS];
 };

@@ -109,16 +109,20 @@ mproc__generation_free(struct mproc *p)
 }
 
 static int
-open_page(struct mproc *p, int *ret_fd)
+open_page(struct mproc *p, struct mproc__launch *l)
 {
+	int *ret_fd = &l->fd[MPROC__BOOT_STATUS];
 	void *page;
 	int r;
 
-	if ((r = mproc__memfd("mproc-status", MPROC__PAGE_SIZE, ret_fd)) < 0)
+	if (!mproc__launch_forks(p->opt.launch) &&
+	    (r = mproc__memfd("mproc-status", MPROC__PAGE_SIZE, ret_fd)) < 0)
 		return r;
 	if ((r = mproc__map_shared(*ret_fd, MPROC__PAGE_SIZE, &page)) < 0)
 		return r;
 	p->page = page;
+	if (*ret_fd < 0)
+		l->page = page;
 	atomic_store(&p->page->row, MPROC__ROW_BOOT);
 	atomic_store(&p->page->log_level, (int32_t)p->opt.log_level);
 	atomic_store(&p->page->no_go, p->no_go);
@@ -204,7 +208,7 @@ open_ends(struct mproc *p, struct mproc__launch *l)
 	p->boot_data = -1;
 	if ((r = open_control(p, &l->fd[MPROC__BOOT_CONTROL])) < 0 ||
 	    (r = open_log(p, &l->fd[MPROC__BOOT_LOG])) < 0 ||
-	    (r = open_page(p, &l->fd[MPROC__BOOT_STATUS])) < 0 ||
+	    (r = open_page(p, l)) < 0 ||
 	    (r = mproc__notify_open(p)) < 0)
 		return r;
 	return open_capture(p, l->capture);

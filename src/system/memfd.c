@@ -50,8 +50,8 @@ mproc__memfd(const char *name, size_t size, int *ret_fd)
 int
 mproc__map_shared(int fd, size_t size, void **ret_addr)
 {
-	void *addr = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-	    0);
+	void *addr = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
 
 	if (addr == MAP_FAILED)
 		return mproc__err(-errno, "mmap of %zu bytes: %s", size,

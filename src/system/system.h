@@ -64,6 +64,7 @@ int	mproc__fd_error(int err, const char *what);
 
 /* An anonymous, size-sealed memfd (MFD_NOEXEC_SEAL where there is one). */
 int	mproc__memfd(const char *name, size_t size, int *ret_fd);
+/* fd -1: new memory, that only forks of this process share. */
 int	mproc__map_shared(int fd, size_t size, void **ret_addr);
 
 /* Futex words in shared memory: 0, -EAGAIN changed, -ETIMEDOUT, -EINTR. */

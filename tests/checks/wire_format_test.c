@@ -120,7 +120,8 @@ the_status_page_is_laid_out_so(void **state)
 		WORD(msg_id), WORD(since_ns), WORD(row),
 		WORD(backend_waiting), WORD(taken), WORD(taken_bytes),
 		WORD(wake_done), WORD(wake_bytes), WORD(control_sent),
-		WORD(no_go), WORD(log_level), WORD(look_us)
+		WORD(no_go), WORD(log_level), WORD(look_us),
+		WORD(signals)
 	};
 #undef WORD
 	char start[128];
