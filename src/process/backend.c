@@ -246,8 +246,9 @@ set_up(struct mproc__core *core)
 	int r;
 
 	if ((r = open_channels(core)) < 0 || (r = make_object(core)) < 0 ||
-	    (r = wait_go(core)) < 0 || (r = mproc__loop_init(core)) < 0)
+	    (r = wait_go(core)) < 0)
 		return r;
+	mproc__loop_init(core);
 	if (!core->boot.is_thread) {
 		core->log_level = atomic_load(&core->page->log_level);
 		mproc__log_forward(core->name, mproc__core_record, core,

@@ -93,7 +93,8 @@ struct mproc__core {
 	int64_t		 kept_ns;	/* the first since then, coarsely */
 
 	/* the loop */
-	int		 epfd, wake_fd, timerfd; /* timerfd: once fd is used */
+	int		 epfd;		/* -1 before the first message */
+	int		 wake_fd, timerfd; /* timerfd: once fd is used */
 	int64_t		 armed_ns;	/* what timerfd is set to, 0: not */
 	uint32_t	 data_events, control_events;
 	int		 unlooked;	/* messages since the last epoll_wait */
@@ -131,7 +132,7 @@ struct mproc__core *mproc__core_of(struct mproc_backend *);
 const char *mproc__callback_text(const struct mproc__core *, int code);
 
 /* backend_loop.c */
-int	mproc__loop_init(struct mproc__core *);
+void	mproc__loop_init(struct mproc__core *);
 void	mproc__loop_done(struct mproc__core *);
 /* Read and act on control frames; false: the frontend is gone. */
 void	mproc__poll_control(struct mproc__core *);
@@ -142,6 +143,10 @@ void	mproc__loop_interest(struct mproc__core *);
  * in less time than a sleep costs.
  */
 void	mproc__loop_stay_awake(struct mproc__core *);
+/* The epoll set is made when it is wanted: 0, -EMFILE, ... */
+int	mproc__loop_open(struct mproc__core *);
+/* Set the timer for a loop of the class's own, if there is one. */
+void	mproc__loop_arm(struct mproc__core *);
 /* One turn: wait at most to the deadline; things done. */
 int	mproc__turn(struct mproc__core *, int64_t deadline);
 bool	mproc__loop_ended(struct mproc__core *);
@@ -155,6 +160,13 @@ bool	mproc__terminated(const struct mproc__core *);
 int	mproc__notifier_start(struct mproc__core *);
 /* Handles what has come, and waits for the one that is being handled. */
 void	mproc__notifier_stop(struct mproc__core *);
+
+/* backend_watch.c */
+/* Call its function; 1, or 0 when it was removed meanwhile. */
+int	mproc__watch_run(struct mproc__core *, struct mproc__watch *,
+	    uint32_t events);
+void	mproc__watches_free(struct mproc__core *);	/* removed ones */
+int	mproc__timers_run(struct mproc__core *);	/* how many were due */
 
 /* backend_message.c */
 int	mproc__dispatch(struct mproc__core *, struct mproc__frame *);

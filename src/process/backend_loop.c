@@ -27,22 +27,40 @@ add(struct mproc__core *core, int fd, uint32_t events, void *tag)
 	    mproc__fd_error(errno, "the backend's loop") : 0;
 }
 
-int
+void
 mproc__loop_init(struct mproc__core *core)
+{
+	core->data_events = core->control_events = EPOLLIN;
+}
+
+static int
+add_all(struct mproc__core *core)
 {
 	int r;
 
-	core->timerfd = -1;
-	core->data_events = core->control_events = EPOLLIN;
-	if ((core->epfd = epoll_create1(EPOLL_CLOEXEC)) < 0)
-		return mproc__fd_error(errno, "the backend's loop");
-	if ((r = add(core, mproc__channel_fd(core->data), EPOLLIN,
+	if ((r = add(core, mproc__channel_fd(core->data), core->data_events,
 	    &core->data)) < 0 ||
-	    (r = add(core, mproc__channel_fd(core->control), EPOLLIN,
-	    &core->control)) < 0 ||
+	    (r = add(core, mproc__channel_fd(core->control),
+	    core->control_events, &core->control)) < 0 ||
 	    (r = add(core, core->wake_fd, EPOLLIN, &core->wake_fd)) < 0)
 		return r;
 	return add(core, core->boot.parent_pidfd, EPOLLIN, &core->boot);
+}
+
+int
+mproc__loop_open(struct mproc__core *core)
+{
+	int r;
+
+	if (core->epfd >= 0)
+		return 0;
+	if ((core->epfd = epoll_create1(EPOLL_CLOEXEC)) < 0)
+		return mproc__fd_error(errno, "the backend's loop");
+	if ((r = add_all(core)) < 0) {
+		mproc__close(core->epfd);
+		core->epfd = -1;
+	}
+	return r;
 }
 
 void
@@ -67,15 +85,16 @@ static void
 interest(struct mproc__core *core, struct mproc__channel *ch, void *tag,
     uint32_t *current)
 {
-	bool out = mproc__channel_queued(ch) > 0 && !mproc__channel_blocked(ch) && !mproc__channel_is_ring(ch);
+	bool out = mproc__channel_queued(ch) > 0 &&
+	    !mproc__channel_blocked(ch) && !mproc__channel_is_ring(ch);
 	struct epoll_event ev = {
 		.events = EPOLLIN | (out ? EPOLLOUT : 0), .data.ptr = tag
 	};
 
 	if (ev.events == *current)
 		return;
-	if (epoll_ctl(core->epfd, EPOLL_CTL_MOD, mproc__channel_fd(ch), &ev)
-	    == 0)
+	if (core->epfd < 0 || epoll_ctl(core->epfd, EPOLL_CTL_MOD,
+	    mproc__channel_fd(ch), &ev) == 0)
 		*current = ev.events;
 }
 
@@ -220,6 +239,8 @@ messages(struct mproc__core *core)
 			r = 0;		/* another time */
 		if (r <= 0)
 			break;
+		if (core->epfd < 0)
+			(void)mproc__loop_open(core);
 		if ((r = mproc__dispatch(core, &frame)) < 0)
 			break;
 		n++;
@@ -240,41 +261,6 @@ read_data(struct mproc__core *core)
 	if (r < 0 && r != -EMFILE && r != -ENOMEM &&
 	    !mproc__channel_ready(core->data))
 		lost(core, r);
-}
-
-static void
-watch_free(struct mproc__core *core)
-{
-	struct mproc__watch **at = &core->watches, *w;
-
-	while ((w = *at) != NULL) {
-		if (!w->gone || w->stuck) {
-			at = &w->next;
-			continue;
-		}
-		*at = w->next;
-		free(w);
-	}
-}
-
-static int
-run_watch(struct mproc__core *core, struct mproc__watch *w, uint32_t events)
-{
-	int fd = w->fd, r;
-
-	if (w->gone)
-		return 0;	/* removed by a callback of this turn */
-	core->in_handler = true;
-	core->fail_code = 0;
-	r = w->fn(core->base, fd, (int)events, w->arg);
-	core->in_handler = false;
-	if (r < 0 && !w->gone) {
-		mproc__core_log(core, MPROC_WARNING, "the watch of fd %d "
-		    "failed and was removed: %s", fd,
-		    mproc__callback_text(core, r));
-		(void)mproc_unwatch(core->base, fd);
-	}
-	return 1;
 }
 
 static int
@@ -301,20 +287,9 @@ on_event(struct mproc__core *core, const struct epoll_event *ev)
 		(void)!read(core->timerfd, &n, sizeof(n));
 		core->armed_ns = 0;
 	} else {
-		return run_watch(core, tag, ev->events);
+		return mproc__watch_run(core, tag, ev->events);
 	}
 	return 0;
-}
-
-static void
-timer_link(struct mproc__core *core, struct mproc__timer *t)
-{
-	struct mproc__timer **at = &core->timers;
-
-	while (*at != NULL && (*at)->when <= t->when)
-		at = &(*at)->next;
-	t->next = *at;
-	*at = t;
 }
 
 /*
@@ -322,8 +297,8 @@ timer_link(struct mproc__core *core, struct mproc__timer *t)
  * due at once when there is something to do that no other descriptor tells
  * of: messages that are read already, and the end of the loop.
  */
-static void
-arm(struct mproc__core *core)
+void
+mproc__loop_arm(struct mproc__core *core)
 {
 	struct itimerspec spec = { .it_value.tv_nsec = 0 };
 	int64_t when = 0;
@@ -348,43 +323,42 @@ arm(struct mproc__core *core)
 }
 
 /*
- * Those due now.  A timer is out of the list while its callback runs, and
- * `running` says whether the callback cancelled it.
+ * The same without an epoll set, whose events have poll(2)'s numbers.  The
+ * set costs as much to make as it saves in many sleeps: a backend has none
+ * before its first message.
  */
 static int
-timers(struct mproc__core *core)
+poll_events(struct mproc__core *core, struct epoll_event ev[EVENTS],
+    int timeout)
 {
-	int64_t now;
-	struct mproc__timer *t;
-	int n = 0, r;
+	void *const tags[] = {
+		&core->data, &core->control, &core->wake_fd, &core->boot
+	};
+	struct pollfd fds[] = {
+		{ mproc__channel_fd(core->data), (short)core->data_events, 0 },
+		{ mproc__channel_fd(core->control),
+		    (short)core->control_events, 0 },
+		{ core->wake_fd, POLLIN, 0 },
+		{ core->boot.parent_pidfd, POLLIN, 0 },
+	};
+	int i, n = 0;
 
-	if (core->timers == NULL)
+	if (poll(fds, 4, timeout) <= 0)
 		return 0;
-	now = mproc__now_ns();
-	while ((t = core->timers) != NULL && t->when <= now) {
-		core->timers = t->next;
-		core->running = t;
-		core->in_handler = true;
-		core->fail_code = 0;
-		r = t->fn(core->base, t->arg);
-		core->in_handler = false;
-		n++;
-		if (r < 0)
-			mproc__core_log(core, MPROC_WARNING, "timer %d failed "
-			    "and was removed: %s", t->id,
-			    mproc__callback_text(core, r));
-		if (r < 0 || core->running == NULL || t->repeat_ms == 0) {
-			free(t);
-		} else {
-			t->when += t->repeat_ms * 1000000LL;
-			if (t->when <= now)	/* no bursts after a delay */
-				t->when = now + t->repeat_ms * 1000000LL;
-			timer_link(core, t);
-		}
-		core->running = NULL;
-	}
-	arm(core);
+	for (i = 0; i < 4; i++)
+		if (fds[i].revents != 0)
+			ev[n++] = (struct epoll_event){
+			    .events = (uint32_t)fds[i].revents,
+			    .data.ptr = tags[i] };
 	return n;
+}
+
+static int
+wait_once(struct mproc__core *core, struct epoll_event ev[EVENTS],
+    int timeout)
+{
+	return core->epfd < 0 ? poll_events(core, ev, timeout) :
+	    epoll_wait(core->epfd, ev, EVENTS, timeout);
 }
 
 static int
@@ -394,9 +368,9 @@ wait_events(struct mproc__core *core, struct epoll_event ev[EVENTS],
 	int n;
 
 	while (timeout != 0 && mproc__now_ns() < core->awake_ns)
-		if ((n = epoll_wait(core->epfd, ev, EVENTS, 0)) != 0)
+		if ((n = wait_once(core, ev, 0)) != 0)
 			return n;
-	return epoll_wait(core->epfd, ev, EVENTS, timeout);
+	return wait_once(core, ev, timeout);
 }
 
 /* Descriptors: wait for them until the deadline. */
@@ -419,7 +393,7 @@ events(struct mproc__core *core, int64_t deadline)
 		(void)mproc__channel_flush(core->data);
 		(void)mproc__channel_flush(core->control);
 	}
-	watch_free(core);
+	mproc__watches_free(core);
 	return done;
 }
 
@@ -478,7 +452,7 @@ mproc__turn(struct mproc__core *core, int64_t deadline)
 	    control_waits(core) || mproc__channel_listen(core->data))
 		deadline = 0;
 	done += events(core, deadline);
-	done += timers(core);
+	done += mproc__timers_run(core);
 	if (done == 0)
 		done += messages(core);
 	mproc__loop_interest(core);
@@ -510,7 +484,7 @@ mproc_poll_once(struct mproc_backend *base, int timeout_ms)
 		return mproc__err(-EDEADLK, "mproc_poll_once inside a "
 		    "handler or callback of %s", core->name);
 	n = poll_once(core, mproc__deadline(timeout_ms));
-	arm(core);
+	mproc__loop_arm(core);
 	return n;
 }
 
@@ -531,7 +505,7 @@ mproc_quit(struct mproc_backend *base, int code)
 
 	core->quitting = true;
 	core->exit_code = code & 0xff;
-	arm(core);
+	mproc__loop_arm(core);
 }
 
 int
@@ -542,111 +516,14 @@ mproc_backend_fd(struct mproc_backend *base)
 
 	if (core->timerfd >= 0)
 		return core->epfd;
+	if ((r = mproc__loop_open(core)) < 0)
+		return r;
 	core->timerfd = timerfd_create(CLOCK_MONOTONIC,
 	    TFD_CLOEXEC | TFD_NONBLOCK);
 	if (core->timerfd < 0)
 		return mproc__fd_error(errno, "the backend's loop");
 	if ((r = add(core, core->timerfd, EPOLLIN, &core->timerfd)) < 0)
 		return r;
-	arm(core);
+	mproc__loop_arm(core);
 	return core->epfd;
-}
-
-int
-mproc_watch(struct mproc_backend *base, int fd, int events_,
-    mproc_watch_fn *fn, void *arg)
-{
-	struct mproc__core *core = mproc__core_of(base);
-	struct mproc__watch *w;
-	struct epoll_event ev = { .events = (uint32_t)events_ };
-	int op = EPOLL_CTL_MOD, r;
-
-	if (fn == NULL)
-		return mproc__err(-EINVAL, "a watch needs a function");
-	for (w = core->watches; w != NULL; w = w->next)
-		if (w->fd == fd && !w->gone)
-			break;
-	if (w == NULL) {
-		if ((w = calloc(1, sizeof(*w))) == NULL)
-			return -ENOMEM;
-		op = EPOLL_CTL_ADD;
-	}
-	ev.data.ptr = w;
-	if (epoll_ctl(core->epfd, op, fd, &ev) < 0) {
-		r = -errno;
-		if (op == EPOLL_CTL_ADD)
-			free(w);
-		return mproc__err(r, "fd %d cannot be watched: %s", fd,
-		    strerrordesc_np(-r));
-	}
-	w->fd = fd;
-	w->events = events_;
-	w->fn = fn;
-	w->arg = arg;
-	if (op == EPOLL_CTL_ADD) {
-		w->next = core->watches;
-		core->watches = w;
-	}
-	return 0;
-}
-
-int
-mproc_unwatch(struct mproc_backend *base, int fd)
-{
-	struct mproc__core *core = mproc__core_of(base);
-	struct mproc__watch *w;
-
-	for (w = core->watches; w != NULL; w = w->next) {
-		if (w->fd != fd || w->gone)
-			continue;
-		/* may fail: the fd may be closed already */
-		if (epoll_ctl(core->epfd, EPOLL_CTL_DEL, fd, NULL) < 0)
-			w->stuck = true;	/* a copy may still report */
-		w->gone = true;	/* freed at the end of the turn */
-		return 0;
-	}
-	return mproc__err(-ENOENT, "fd %d is not watched", fd);
-}
-
-int
-mproc_timer(struct mproc_backend *base, int first_ms, int repeat_ms,
-    mproc_timer_fn *fn, void *arg)
-{
-	struct mproc__core *core = mproc__core_of(base);
-	struct mproc__timer *t;
-
-	if (fn == NULL || first_ms < 0 || repeat_ms < 0)
-		return mproc__err(-EINVAL, "a timer needs a function and "
-		    "times >= 0");
-	if ((t = calloc(1, sizeof(*t))) == NULL)
-		return -ENOMEM;
-	t->id = ++core->last_timer;
-	t->repeat_ms = repeat_ms;
-	t->when = mproc__deadline(first_ms);
-	t->fn = fn;
-	t->arg = arg;
-	timer_link(core, t);
-	arm(core);
-	return t->id;
-}
-
-int
-mproc_timer_cancel(struct mproc_backend *base, int id)
-{
-	struct mproc__core *core = mproc__core_of(base);
-	struct mproc__timer **at, *t;
-
-	if (core->running != NULL && core->running->id == id) {
-		core->running = NULL;	/* its own callback ends it */
-		return 0;
-	}
-	for (at = &core->timers; (t = *at) != NULL; at = &t->next) {
-		if (t->id != id)
-			continue;
-		*at = t->next;
-		free(t);
-		arm(core);
-		return 0;
-	}
-	return mproc__err(-ENOENT, "no timer %d", id);
 }

@@ -4,6 +4,7 @@ libmproc_la_SOURCES += \
 	%D%/backend_message.c \
 	%D%/backend_notify.c \
 	%D%/backend_send.c \
+	%D%/backend_watch.c \
 	%D%/child.c \
 	%D%/class.c %D%/class.h \
 	%D%/clone.c \
