@@ -1,4 +1,5 @@
 libmproc_la_SOURCES += \
+	%D%/awake.c %D%/awake.h \
 	%D%/backend.c %D%/backend.h \
 	%D%/backend_loop.c \
 	%D%/backend_message.c \

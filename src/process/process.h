@@ -24,6 +24,7 @@
 #include "channel/channel.h"
 #include "future/future.h"
 #include "message/message.h"
+#include "process/awake.h"
 #include "process/class.h"
 #include "process/control.h"
 #include "process/launch.h"
@@ -53,12 +54,6 @@ struct mproc__mate {
 		    int n_fds);
 	/* an item that call `id` yielded; moved */
 	void	(*item)(void *arg, uint64_t id, struct mproc_msg *);
-};
-
-/* What a backend does in a moment (mproc__stay_awake). */
-enum mproc__asked {
-	MPROC__ASKED_READY, MPROC__ASKED_PONG, MPROC__ASKED_END,
-	MPROC__ASKED_KINDS
 };
 
 /* A log record on its way to the sinks, which run without the lock. */
@@ -120,8 +115,7 @@ struct mproc {
 	bool		 (*led_ready)(struct mproc *, void *arg);
 	void		*led_arg;	/* what the leader waits for */
 	uint32_t	 led_events;	/* data | control POLLOUT it polls for */
-	int64_t		 awake_ns;	/* until then it looks, and not sleeps */
-	enum mproc__asked awake_for;
+	struct mproc__awake awake;	/* it looks, and does not sleep */
 	struct mproc__waiter *waiters;
 
 	/* what goes out */

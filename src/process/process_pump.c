@@ -25,9 +25,6 @@ enum slot {
 #define EOF_NS		(1000 * 1000000LL)	/* closed, but not dead */
 #define KILLED		(MPROC__NEVER - 1)	/* eof_deadline: it was used */
 #define EXIT_MS		2	/* of a process that closes its ends */
-#define CREDIT		8	/* losses, before looking is given up */
-#define TRY_EVERY	32	/* but for one wait in so many */
-#define CROWDED_WAITS	64	/* after the processor was taken from us */
 #define UNKICKED_MS	10	/* of a leader without a timer */
 #define LISTEN_ROUNDS	64	/* then others get their turn */
 #define QUICK_ROUNDS	256	/* in a row, before a look at all */
@@ -282,83 +279,27 @@ await_exit(struct mproc *p, struct pollfd fds[SLOTS], int *timeout)
 		*timeout = EXIT_MS;
 }
 
-/*
- * Of all processes together, as one of them may not live for long: what
- * looking has been worth lately.
- */
-static struct awake {
-	_Atomic int	 credit;
-	_Atomic unsigned tries;		/* without credit */
-	int		 sleeps;	/* looks for so many times .spin_us */
-} awake[MPROC__ASKED_KINDS] = {
-	[MPROC__ASKED_READY] = { .credit = CREDIT, .sleeps = 2 },
-	[MPROC__ASKED_PONG] = { .credit = CREDIT, .sleeps = 1 },
-	[MPROC__ASKED_END] = { .credit = CREDIT, .sleeps = 2 },
-};
-
-static bool
-is_worth(struct awake *a)
-{
-	return atomic_load_explicit(&a->credit, memory_order_relaxed) > 0 ||
-	    atomic_fetch_add_explicit(&a->tries, 1, memory_order_relaxed) %
-	    TRY_EVERY == 0;
-}
-
-/*
- * Where every processor is busy the backend may wait for this one, and a
- * sleeper that is woken comes before those who have had their share.
- */
-static bool
-is_crowded(void)
-{
-	static _Thread_local long last = -1;
-	static _Thread_local int waits;
-	long n = mproc__preemptions();
-
-	if (last >= 0 && n != last)
-		waits = CROWDED_WAITS;
-	last = n;
-	return waits > 0 && waits-- > 0;
-}
-
 void
 mproc__stay_awake(struct mproc *p, enum mproc__asked what)
 {
-	struct awake *a = &awake[what];
-	int us = is_crowded() || !is_worth(a) ? 0 : p->opt.spin_us;
-
-	p->awake_for = what;
-	p->awake_ns = us > 0 ? mproc__now_ns() + a->sleeps * us * 1000LL : 0;
+	mproc__awake_for(&p->awake, what, p->opt.spin_us);
 	if (p->page != NULL)
-		atomic_store_explicit(&p->page->look_us, (uint32_t)us,
+		atomic_store_explicit(&p->page->look_us,
+		    p->awake.until > 0 ? (uint32_t)p->opt.spin_us : 0,
 		    memory_order_relaxed);
 }
 
-/* It was, or was not: two that race lose a count. */
-static void
-judge(struct awake *a, bool was_worth)
+/* Others can kick a leader; but who has no timer has to look up himself. */
+static int
+poll_time(struct mproc *p, int64_t deadline)
 {
-	int n = atomic_load_explicit(&a->credit, memory_order_relaxed);
+	int ms = mproc__remaining_ms(mproc__min_deadline(deadline,
+	    mproc__next_deadline(p)));
 
-	n = was_worth ? n + 1 : n > 1 ? n - 2 : 0;
-	if (n <= CREDIT)
-		atomic_store_explicit(&a->credit, n, memory_order_relaxed);
-}
-
-static void
-poll_slots(struct pollfd fds[SLOTS], int timeout, int64_t until,
-    struct awake *a)
-{
-	bool found = false, looked = false;
-
-	while (timeout != 0 && !found && mproc__now_ns() < until) {
-		found = poll(fds, SLOTS, 0) != 0;
-		looked = true;
-	}
-	if (looked)
-		judge(a, found);
-	if (!found)
-		(void)poll(fds, SLOTS, timeout);
+	if (!__libc_single_threaded && mproc__timer_open(p) < 0 &&
+	    (ms < 0 || ms > UNKICKED_MS))
+		ms = UNKICKED_MS;
+	return ms;
 }
 
 /* The leader's round: sleeps in poll with the lock released. */
@@ -367,8 +308,7 @@ lead(struct mproc *p, bool (*ready)(struct mproc *, void *), void *arg,
     int64_t deadline)
 {
 	struct pollfd fds[SLOTS];
-	struct awake *a = &awake[p->awake_for];
-	int64_t until;
+	struct mproc__awake awake;
 	int timeout;
 
 	if (p->logs != NULL && !p->dispatching) {
@@ -384,21 +324,14 @@ lead(struct mproc *p, bool (*ready)(struct mproc *, void *), void *arg,
 	p->led_ready = ready;
 	p->led_arg = arg;
 	prepare(p, fds);
-	if (!__libc_single_threaded)
-		(void)mproc__timer_open(p);
-	fds[SLOT_TIMER].fd = p->timerfd;
 	p->led_events = mproc__data_events(p) << 16 |
 	    mproc__output_events(p->control, p->control_eof);
-	timeout = mproc__remaining_ms(mproc__min_deadline(deadline,
-	    mproc__next_deadline(p)));
+	timeout = poll_time(p, deadline);
+	fds[SLOT_TIMER].fd = p->timerfd;
 	await_exit(p, fds, &timeout);
-	/* nobody can kick who has no timer */
-	if (p->timerfd < 0 && !__libc_single_threaded &&
-	    (timeout < 0 || timeout > UNKICKED_MS))
-		timeout = UNKICKED_MS;
-	until = p->awake_ns;
+	awake = p->awake;
 	pthread_mutex_unlock(&p->lock);
-	poll_slots(fds, timeout, until, a);
+	(void)mproc__awake_poll(&awake, fds, SLOTS, timeout);
 	pthread_mutex_lock(&p->lock);
 	p->leading = false;
 	work_on(p, fds);
