@@ -17,7 +17,8 @@
  * its futures, or when mproc_pool_fd() is readable and
  * mproc_pool_dispatch() is called.  Everything in it is bounded, and every
  * future ends exactly once: with the reply, the handler's error, -EPIPE (the
- * job's worker died: mproc_future_death() says how), -ETIMEDOUT, -ECANCELED.
+ * job's worker died: mproc_future_death() says how), -ETIMEDOUT, -ECANCELED,
+ * or, when it could not be handed to a worker, -ENOMEM or -EMFILE.
  *
  * Threads: every function may be called from any thread, mproc_pool_free()
  * when no other call is under way.  Callbacks run inside such calls, one at
