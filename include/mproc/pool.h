@@ -214,11 +214,11 @@ struct mproc_pool_options {
 	struct mproc_options process;
 	int		 workers;
 	int		 reserve_cpus;
-	bool		 cap;
 	int		 min_workers;
-	int64_t		 queue_jobs;
 	int		 prefetch;
+	int64_t		 queue_jobs;
 	int64_t		 window;
+	bool		 cap;
 	bool		 ordered;
 	bool		 fifo;
 	int		 retries;
@@ -227,9 +227,9 @@ struct mproc_pool_options {
 	struct mproc_limiter *limiter;
 	uint64_t	 max_jobs;
 	int		 max_age_ms;
+	int		 idle_ms;
 	int64_t		 max_rss;
 	bool		(*retire)(const struct mproc_worker *w, void *arg);
-	int		 idle_ms;
 	bool		 init_in_turn;
 	bool		 init_may_fail;
 	bool		 no_respawn;
