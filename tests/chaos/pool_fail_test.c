@@ -253,6 +253,8 @@ an_allocation_fails(void **state)
 	static const int may[] = { -ENOMEM, -EPIPE, -ECHILD };
 	enum mproc_launch how = *(enum mproc_launch *)*state;
 	unsigned n = 1000000, live;
+	unsigned step = (unsigned)(24 / test_count(NULL,
+	    how == MPROC_FORK ? 24 : 8));
 	char what[64];
 	bool failed;
 
@@ -268,7 +270,7 @@ an_allocation_fails(void **state)
 			assert_int_equal(test_alloc_live(), live);
 		if (n < 1000000 && !failed)
 			break;
-		n = n == 1000000 ? 1 : n + (unsigned)(20 / test_count(NULL, 20));
+		n = n == 1000000 ? 1 : n + step;
 	}
 	print_message("%u allocations\n", n - 1);
 	assert_true(n > 20);
@@ -302,7 +304,7 @@ how_many(enum mproc_launch how, int error)
 {
 	if (error == EPIPE || error == ECONNRESET)
 		return how == MPROC_FORK;
-	return (unsigned)test_count(NULL, 12);
+	return (unsigned)test_count(NULL, how == MPROC_FORK ? 12 : 6);
 }
 
 static void
