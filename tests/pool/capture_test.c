@@ -227,7 +227,7 @@ bm33_the_constructor_logs_too(void **state)
 	task_finish(pool);
 }
 
-/* BM-26: the log is closed last. */
+/* bm26: the log is closed last. */
 static void
 bm26_close_loses_no_words(void **state)
 {
@@ -302,7 +302,7 @@ accounted(const struct mproc_pool_stats *s, void *arg)
 	return s->logs + s->logs_dropped == LINES;
 }
 
-/* BM-32: nobody in the parent takes the records, and the worker goes on. */
+/* bm32: nobody in the parent takes the records, and the worker goes on. */
 static void
 bm32_logging_does_not_stop_a_worker(void **state)
 {

@@ -96,7 +96,7 @@ bm4_more_workers_than_processors(void **state)
 	gate_free(&gate);
 }
 
-/* BM-W2, TP-W7: what is refused is not counted, and nobody waits for it. */
+/* bmw2, tpw7: what is refused is not counted, and nobody waits for it. */
 static void
 bm6_bm13_a_full_queue_takes_nothing(void **state)
 {
@@ -254,7 +254,7 @@ bm11_start_stop_start(void **state)
 	int i;
 
 	(void)state;
-	for (i = 0; i < 3; i++) {	/* BM-W10 */
+	for (i = 0; i < 3; i++) {	/* bmw10 */
 		assert_int_equal(mproc_pool_start(pool), -EALREADY);
 		task_law(pool, &s);
 		assert_int_equal(s.workers, 2);
@@ -413,7 +413,7 @@ bm19_a_job_that_exits(void **state)
 	task_finish(pool);
 }
 
-/* BM-20: all that there is, with a source at work, and errors. */
+/* bm20: all that there is, with a source at work, and errors. */
 static void
 bm20_get_all(void **state)
 {
@@ -522,7 +522,7 @@ bm27_nothing_is_left(void **state)
 	int i, k, pid[3];
 
 	(void)state;
-	for (k = 0; k < 2; k++) {	/* BM-W13: not even a zombie */
+	for (k = 0; k < 2; k++) {	/* bmw13: not even a zombie */
 		struct mproc_pool *pool = crew_pool(
 		    (struct mproc_pool_options){ .workers = 3,
 		    .fifo = true, .process.launch = launch[k] });

@@ -190,7 +190,7 @@ has_workers(const struct mproc_pool_stats *s, void *arg)
 	return s->workers == *(unsigned *)arg && s->stopping == 0;
 }
 
-/* TP-7: those that run at once are as many workers. */
+/* tp7: those that run at once are as many workers. */
 static void
 tp10_idle_workers_get_fewer(void **state)
 {
@@ -243,7 +243,7 @@ on_alarm(int sig)
 	alarms++;
 }
 
-/* TP-37: a signal that the program handles disturbs no call. */
+/* tp37: a signal that the program handles disturbs no call. */
 static void
 tp37_signals_interrupt_nothing(void **state)
 {
@@ -286,7 +286,7 @@ random_job(struct mproc_pool *pool, unsigned *seed)
 	return f;
 }
 
-/* TP-23: the accounts of workers add up, too. */
+/* tp23: the accounts of workers add up, too. */
 static void
 tp12_cancel_at_every_point(void **state)
 {

@@ -16,7 +16,7 @@
 
 #include "crew.h"
 
-/* TP-W4: it is the pool that says when one goes. */
+/* tpw4: it is the pool that says when one goes. */
 static void
 tp16_no_job_meets_a_leaving_worker(void **state)
 {
@@ -54,7 +54,7 @@ tp17_why_there_is_no_worker(void **state)
 	task_finish(pool);
 }
 
-/* TP-W2: one limit for the jobs and the workers. */
+/* tpw2: one limit for the jobs and the workers. */
 static void
 tp19_those_that_do_not_end_are_killed(void **state)
 {
@@ -339,7 +339,7 @@ tpw1_no_worker_has_anothers_descriptors(void **state)
 	task_finish(pool);
 }
 
-/* Also TP-W3: an idle worker, and not the one that is next. */
+/* Also tpw3: an idle worker, and not the one that is next. */
 static void
 tpw5_a_death_is_told_at_once(void **state)
 {
