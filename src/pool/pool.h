@@ -36,7 +36,15 @@ struct mproc__sink {
 	/* reply is moved; text may be NULL */
 	void	(*put)(struct mproc__sink *, uint64_t index, int code,
 		    struct mproc_msg *reply, const char *text);
+	/*
+	 * If not NULL: keep the bytes of a small reply, which the next put is
+	 * of, so that it becomes a message only when it is wanted; -ENOMEM.
+	 * Thousands of messages that wait are dear to allocate and to free.
+	 */
+	int	(*keep)(struct mproc__sink *, const struct mproc__frame *,
+		    const struct mproc__envelope *);
 };
+#define MPROC__KEEP_MAX	1024U	/* bytes of such a reply */
 
 struct mproc__jobs {
 	struct mproc__job *first, *last;
@@ -176,7 +184,9 @@ struct mproc_stream {
 	struct mproc__result **ring;	/* ordered: by index, or */
 	size_t		 ring_size;
 	struct mproc__result *first, *last; /* by completion */
-	struct mproc__result *spare;	/* one for each that is open */
+	struct mproc__result *spare;	/* one for each that is open, and */
+	unsigned	 n_idle;	/* so many more */
+	bool		 kept;		/* the first of them has bytes */
 	unsigned	 feeding;	/* feeds that have not ended */
 	int		 feed_code;
 	struct mproc_job job;
@@ -188,6 +198,9 @@ struct mproc_stream {
 struct mproc__result {
 	struct mproc__result *next;
 	struct mproc_result r;
+	bool		 kept;		/* its reply is in `raw` still */
+	struct mproc__buf raw;
+	struct mproc__envelope env;	/* points there */
 };
 
 struct mproc_pool {

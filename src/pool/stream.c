@@ -15,6 +15,7 @@
 
 #define WINDOW		131072
 #define RING_MIN	64
+#define IDLE_MAX	4096	/* results that are used again */
 
 bool
 mproc__stream_has(const struct mproc_stream *s)
@@ -23,6 +24,27 @@ mproc__stream_has(const struct mproc_stream *s)
 		return s->first != NULL;
 	return s->ring_size > 0 &&
 	    s->ring[s->next_out & (s->ring_size - 1)] != NULL;
+}
+
+static int
+keep_reply(struct mproc__sink *sink, const struct mproc__frame *frame,
+    const struct mproc__envelope *env)
+{
+	struct mproc_stream *s = (struct mproc_stream *)(void *)sink;
+	struct mproc__result *res = s->spare;
+	struct mproc__buf *raw = &res->raw;
+
+	raw->len = 0;
+	raw->failed = false;
+	mproc__buf_append(raw, frame->data, frame->size);
+	if (raw->failed)
+		return mproc__err(-ENOMEM, "a result: no memory");
+	res->env = *env;
+	res->env.command = (const char *)raw->data +
+	    (env->command - (const char *)frame->data);
+	res->env.args = raw->data + (env->args - frame->data);
+	s->kept = true;
+	return 0;
 }
 
 static void
@@ -36,6 +58,8 @@ put_result(struct mproc__sink *sink, uint64_t index, int code,
 	s->failed += code < 0;
 	s->spare = res->next;
 	res->next = NULL;
+	res->kept = s->kept;
+	s->kept = false;
 	res->r.index = index;
 	res->r.code = code;
 	res->r.reply = reply;
@@ -58,30 +82,49 @@ mproc__stream_init(struct mproc_stream *s, struct mproc_pool *pool,
     bool ordered, int64_t window)
 {
 	*s = (struct mproc_stream){
-		.sink.put = put_result, .pool = pool, .ordered = ordered,
+		.sink = { .put = put_result, .keep = keep_reply },
+		.pool = pool, .ordered = ordered,
 		.window = window != 0 ? window : WINDOW
 	};
 }
 
-static struct mproc__result *
-take(struct mproc_stream *s)
+static void
+result_free(struct mproc__result *res)
+{
+	mproc__buf_done(&res->raw);
+	free(res);
+}
+
+/* The next one goes to *ret: 1, 0 there is none, or -ENOMEM, and it stays. */
+static int
+take(struct mproc_stream *s, struct mproc_result *ret)
 {
 	struct mproc__result *res, **place;
+	int r;
 
 	if (!mproc__stream_has(s))
-		return NULL;
-	if (s->ordered) {
-		place = &s->ring[s->next_out++ & (s->ring_size - 1)];
-		res = *place;
-		*place = NULL;
-	} else {
-		res = s->first;
-		s->first = res->next;
-		if (s->first == NULL)
-			s->last = NULL;
-	}
+		return 0;
+	place = s->ordered ? &s->ring[s->next_out & (s->ring_size - 1)] :
+	    &s->first;
+	res = *place;
+	if (res->kept && (r = mproc__msg_of(&res->env, res->raw.len, NULL, 0,
+	    &res->r.reply)) < 0)
+		return r;
+	*ret = res->r;
+	*place = res->next;	/* NULL in a ring */
+	if (s->ordered)
+		s->next_out++;
+	else if (s->first == NULL)
+		s->last = NULL;
 	s->open--;
-	return res;
+	if (s->n_idle < IDLE_MAX) {
+		s->n_idle++;
+		res->next = s->spare;
+		s->spare = res;
+	} else {
+		result_free(res);
+	}
+	return 1;
 }
 
 void
@@ -95,17 +138,18 @@ mproc__stream_done(struct mproc_stream *s)
 		if ((res = s->ring[i]) == NULL)
 			continue;
 		mproc_msg_free(res->r.reply);
-		free(res);
+		result_free(res);
 	}
 	while ((res = s->first) != NULL) {
 		s->first = res->next;
 		mproc_msg_free(res->r.reply);
-		free(res);
+		result_free(res);
 	}
 	while ((res = s->spare) != NULL) {
 		s->spare = res->next;
-		free(res);
+		result_free(res);
 	}
+	s->n_idle = 0;
 	free(s->ring);
 	s->ring = NULL;
 	s->ring_size = 0;
@@ -138,8 +182,13 @@ make_place(struct mproc_stream *s)
 	if (s->ordered && s->next_in - s->next_out + 1 >= s->ring_size &&
 	    (r = grow_ring(s)) < 0)
 		return r;
+	if (s->n_idle > 0) {
+		s->n_idle--;
+		return 0;
+	}
 	if ((res = malloc(sizeof(*res))) == NULL)
 		return -ENOMEM;
+	res->raw = (struct mproc__buf){ .data = NULL };
 	res->next = s->spare;
 	s->spare = res;
 	return 0;
@@ -161,7 +210,6 @@ static int
 put_item(struct mproc_stream *s, const struct mproc__item *it,
     const struct mproc_job *job)
 {
-	struct mproc__result *res;
 	int r;
 
 	if ((r = make_place(s)) < 0)
@@ -174,9 +222,7 @@ put_item(struct mproc_stream *s, const struct mproc__item *it,
 		return 0;
 	s->open--;
 	s->next_in--;
-	res = s->spare;
-	s->spare = res->next;
-	free(res);
+	s->n_idle++;
 	return r;
 }
 
@@ -241,18 +287,14 @@ static int
 get(struct mproc_stream *s, int timeout_ms, struct mproc_result *ret)
 {
 	int64_t deadline = mproc__deadline(timeout_ms);
-	struct mproc__result *res;
-	int r = 0;
+	int r = 0, n;
 
 	if (!may_get(s))
 		r = s == &s->pool->puts ?
 		    mproc__puts_wait(s->pool, may_get, s, deadline) :
 		    mproc__pool_wait(s->pool, may_get, s, deadline);
-	if ((res = take(s)) == NULL)
-		return r;
-	*ret = res->r;
-	free(res);
-	return 1;
+	n = take(s, ret);
+	return n != 0 ? n : r;
 }
 
 int

@@ -202,6 +202,10 @@ on_answer(void *arg, const struct mproc__frame *frame,
 	} else if (n_fds < env->n_fds) {
 		code = -EMFILE;
 		words = "descriptors of the reply were lost";
+	} else if (job->sink != NULL && job->sink->keep != NULL &&
+	    job->handler == NULL && job->item_code == 0 && n_fds == 0 &&
+	    frame->size <= MPROC__KEEP_MAX) {
+		code = job->sink->keep(job->sink, frame, env);
 	} else if (job->f != NULL || job->sink != NULL ||
 	    job->handler != NULL || n_fds > 0) {
 		code = mproc__msg_of(env, frame->size, fds, n_fds, &reply);
