@@ -165,8 +165,8 @@ mproc__channel_begin(struct mproc__channel *ch)
 		return &out->direct;
 	mproc__queue_compact(out);
 	out->buf.hole = 0;
-	out->buf.apart = NULL;
-	out->buf.takes_apart = ch->ring == NULL && out->bytes == 0;
+	out->buf.apart = ch->ring == NULL && out->bytes == 0 ? &out->apart :
+	    NULL;
 	out->start = out->buf.len;
 	if (mproc__buf_reserve(&out->buf, MPROC__FRAME_HEAD) != NULL)
 		out->buf.len += MPROC__FRAME_HEAD;
@@ -198,6 +198,7 @@ mproc__channel_abort(struct mproc__channel *ch)
 	struct mproc__out *out = &ch->out;
 
 	out->open = false;
+	out->apart.data = NULL;
 	if (out->in_place) {
 		mproc__buf_done(&out->direct);
 		out->in_place = false;
@@ -239,28 +240,28 @@ add_open(struct batch *b, const struct mproc__out *out)
 	uint8_t *start = buf->data + out->start, *end = buf->data + buf->len;
 	uint8_t *hole = buf->data + buf->hole;
 
-	if (buf->apart == NULL) {
-		(void)add(b, start, (size_t)(end - start));
+	if (out->apart.data == NULL) {
+		b->iov[b->n_iov++] = (struct iovec){ start,
+		    b->bytes = (size_t)(end - start) };
 		return;
 	}
 	(void)add(b, start, (size_t)(hole - start));
-	(void)add(b, (uint8_t *)(uintptr_t)buf->apart, buf->apart_size);
-	hole += buf->apart_size;
+	(void)add(b, (uint8_t *)(uintptr_t)out->apart.data, out->apart.size);
+	hole += out->apart.size;
 	if (hole < end)
 		(void)add(b, hole, (size_t)(end - hole));
 }
 
 /* What is apart and not before `from` is copied to where it belongs. */
 static void
-take_in(struct mproc__buf *buf, size_t from)
+take_in(struct mproc__out *out, size_t from)
 {
+	struct mproc__buf *buf = &out->buf;
 	size_t done = from > buf->hole ? from - buf->hole : 0;
 
-	if (buf->apart != NULL && done < buf->apart_size)
-		memcpy(buf->data + buf->hole + done,
-		    (const uint8_t *)buf->apart + done,
-		    buf->apart_size - done);
-	buf->apart = NULL;
+	if (out->apart.data != NULL && done < out->apart.size)
+		memcpy(buf->data + buf->hole + done, out->apart.data + done,
+		    out->apart.size - done);
 }
 
 /* 0 it is out, 1 a part is, -EAGAIN nothing is yet, or why it cannot be */
@@ -269,10 +270,13 @@ write_now(struct mproc__channel *ch, const int *fds, int n_fds)
 {
 	struct mproc__out *out = &ch->out;
 	size_t size = out->buf.len - out->start;
-	struct batch b = { .fds = fds, .n_fds = (size_t)n_fds };
+	struct batch b;		/* not all of it is worth to be cleared */
 	ssize_t n;
 	int r;
 
+	b.n_iov = b.bytes = 0;
+	b.fds = fds;
+	b.n_fds = (size_t)n_fds;
 	add_open(&b, out);
 	limit(&b, ch->limit);
 	if ((n = put(ch, &b)) < 0) {
@@ -385,7 +389,8 @@ commit_in_buf(struct mproc__channel *ch, const int *fds, int n_fds,
 	if (write && out->bytes == 0)
 		r = write_now(ch, fds, n_fds);
 	if (r != 0)
-		take_in(&out->buf, r > 0 ? out->head : out->start);
+		take_in(out, r > 0 ? out->head : out->start);
+	out->apart.data = NULL;
 	return r == -EAGAIN ? enqueue(out, fds, n_fds, rec) : r;
 }
 

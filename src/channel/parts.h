@@ -63,6 +63,7 @@ struct mproc__out {
 	bool	is_large;		/* the last was, for the ring */
 	bool	in_place;		/* ... which is not in buf, but */
 	struct mproc__buf direct;	/* here, in the ring while lent */
+	struct mproc__apart apart;	/* of the open frame, in buf */
 	bool	gone, blocked;
 	size_t	head, begun;
 	size_t	bytes;			/* queued, length words included */

@@ -319,7 +319,7 @@ mproc__encode(struct mproc__buf *buf, int kind, uint64_t id,
 	bool has_meta = meta != NULL && meta->deadline_ns != 0;
 	struct out out = {
 		.items = MPROC__ITEMS_MAX - ITEMS_SPARE,
-		.apart_min = buf->takes_apart ? MPROC__APART_MIN : SIZE_MAX
+		.apart_min = buf->apart != NULL ? MPROC__APART_MIN : SIZE_MAX
 	};
 	uint8_t *p;
 

@@ -67,7 +67,8 @@ mproc__writer_end(struct mproc__writer *w, int r)
 	if (r < 0) {
 		b->len = w->start;
 		b->hole = 0;
-		b->apart = NULL;
+		if (b->apart != NULL)
+			b->apart->data = NULL;
 		b->failed = false;
 	}
 	return r;
@@ -129,12 +130,12 @@ write_bytes(struct mproc__writer *w, const struct mproc_bytes *b)
 	}
 	if (b->data == NULL && b->size > 0)
 		return mproc__err(-EINVAL, "bytes without data");
-	if (buf->takes_apart && buf->hole == 0 &&
+	if (buf->apart != NULL && buf->hole == 0 &&
 	    b->size >= MPROC__APART_MIN) {
-		if (write_room(w, b->size)) {
-			buf->apart = b->data;
-			buf->apart_size = b->size;
-		}
+		if (write_room(w, b->size))
+			*buf->apart = (struct mproc__apart){
+				b->data, b->size
+			};
 		return 0;
 	}
 	mproc__write_bin(w, b->data, b->size);

@@ -18,16 +18,19 @@
  * too small.
  *
  * `hole`, unless 0, is where an encoder left room: for bytes that the program
- * writes there later, where it `takes_room`; or, where it `takes_apart`, for
- * `apart_size` bytes that are large and stay at `apart`, so that a writer may
- * take them from there.
+ * writes there later, where it `takes_room`; or, where `apart` is not NULL, for
+ * bytes that are large and stay where they are, which is told there, so that a
+ * writer may take them from there.
  */
+struct mproc__apart {
+	const uint8_t *data;		/* NULL: none */
+	size_t	 size;
+};
 struct mproc__buf {
 	uint8_t	*data;
 	size_t	 len, cap, hole;
-	bool	 failed, lent, takes_room, takes_apart;
-	const void *apart;
-	size_t	 apart_size;
+	struct mproc__apart *apart;
+	bool	 failed, lent, takes_room;
 };
 /* Bytes from which on a copy costs more than another piece of a write. */
 #define MPROC__APART_MIN	((size_t)64 << 10)

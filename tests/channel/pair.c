@@ -132,13 +132,12 @@ encode(struct mproc__channel *ch, size_t size, uint64_t seed)
 	if (to == NULL)
 		return false;
 	bytes_make(to, size, seed);
-	if (buf->takes_apart && n > 0 && n <= sizeof(senders) &&
+	if (buf->apart != NULL && n > 0 && n <= sizeof(senders) &&
 	    seed % 2 == 1) {
 		memcpy(senders, to + from, n);
 		memset(to + from, 0xee, n);
 		buf->hole = buf->len + from;
-		buf->apart = senders;
-		buf->apart_size = n;
+		*buf->apart = (struct mproc__apart){ senders, n };
 	}
 	buf->len += size;
 	return true;

@@ -545,6 +545,7 @@ static void
 room_in_a_message(void **state)
 {
 	static const uint8_t bytes[MPROC__APART_MIN];
+	struct mproc__apart apart = { NULL, 0 };
 	struct mproc__buf buf = { .data = NULL };
 	struct test_blob blob = { .data = MPROC_ROOM(8) };
 
@@ -556,15 +557,14 @@ room_in_a_message(void **state)
 	assert_int_equal(mproc__encode(&buf, MPROC__REPLY, 1,
 	    MPROC_SCHEMA(test_blob), &blob, NULL, SIZE_MAX, NULL), 0);
 	assert_int_equal(buf.hole + 8, buf.len);
-	assert_null(buf.apart);
 	mproc__buf_done(&buf);
 
-	buf.takes_apart = true;
+	buf.apart = &apart;
 	blob.data = (struct mproc_bytes){ bytes, sizeof(bytes) };
 	assert_int_equal(mproc__encode(&buf, MPROC__REPLY, 1,
 	    MPROC_SCHEMA(test_blob), &blob, NULL, SIZE_MAX, NULL), 0);
-	assert_ptr_equal(buf.apart, bytes);
-	assert_int_equal(buf.apart_size, sizeof(bytes));
+	assert_ptr_equal(apart.data, bytes);
+	assert_int_equal(apart.size, sizeof(bytes));
 	assert_int_equal(buf.hole + sizeof(bytes), buf.len);
 	mproc__buf_done(&buf);
 }
