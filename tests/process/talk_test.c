@@ -208,7 +208,8 @@ a_timed_out_call_leaves_the_fd_silent(void **state)
 	mproc_future_free(f);
 	assert_int_equal(mproc_call(p, SOON, NULL, probe_echo), 0);
 	assert_int_equal(mproc_stats(p, &s), 0);
-	assert_int_equal(s.late, 1);
+	/* a backend that came too late to begin has not begun */
+	assert_int_equal(s.late + s.expired, 1);
 	fix_finish(p);
 }
 
