@@ -20,6 +20,7 @@ noinst_PROGRAMS += \
 	examples/shm1/shm1 \
 	examples/shm2/shm2 \
 	examples/thumbs/thumbs \
+	examples/webserver/webserver \
 	examples/words/words
 
 examples_broken_broken_SOURCES = %D%/broken/broken.c
@@ -60,6 +61,8 @@ examples_shm2_shm2_SOURCES = %D%/shm2/shm2.c
 examples_shm2_shm2_LDADD = $(EXAMPLE_LDADD)
 examples_thumbs_thumbs_SOURCES = %D%/thumbs/thumbs.c
 examples_thumbs_thumbs_LDADD = $(EXAMPLE_LDADD)
+examples_webserver_webserver_SOURCES = %D%/webserver/webserver.c
+examples_webserver_webserver_LDADD = $(EXAMPLE_LDADD)
 examples_words_words_SOURCES = %D%/words/words.c
 examples_words_words_LDADD = $(EXAMPLE_LDADD)
 
@@ -105,5 +108,6 @@ EXTRA_DIST += \
 	%D%/shm2/shm2.expected \
 	%D%/thumbs/thumbs.expected \
 	%D%/thumbs/thumbs.sh \
+	%D%/webserver/webserver.expected \
 	%D%/words/words.expected \
 	%D%/words/words.sh
