@@ -391,6 +391,45 @@ pr84_apply_value_and_error(void **state)
 	task_finish(pool);
 }
 
+static uint64_t ended[8];
+static int n_ended;
+
+static void
+note_end(struct mproc_future *f, void *arg)
+{
+	assert_int_equal(mproc_future_result(f), *(const int *)arg);
+	ended[n_ended++] = mproc_future_id(f);
+	mproc_future_free(f);
+}
+
+static void
+pr85_callbacks_in_order_of_completion(void **state)
+{
+	static const int good = 0, bad = -EDOM;
+	struct mproc_pool *pool = task_pool((struct mproc_pool_options){
+	    .workers = 1, .queue_jobs = 8 });
+	struct mproc_future *f;
+	int i;
+
+	(void)state;
+	n_ended = 0;
+	for (i = 0; i < 8; i++) {
+		if (i % 3 == 2)		/* it hears of failures, too */
+			assert_int_equal(mproc_pool_submit(pool, SOON, &f,
+			    task_fail, .code = -EDOM), 0);
+		else
+			assert_int_equal(mproc_pool_submit(pool, SOON, &f,
+			    task_nap, .ms = 2), 0);
+		assert_int_equal(mproc_future_on_done(f, note_end,
+		    (void *)(uintptr_t)(i % 3 == 2 ? &bad : &good)), 0);
+	}
+	while (n_ended < 8)
+		assert_true(mproc_pool_dispatch(pool, SOON) >= 0);
+	for (i = 0; i < 8; i++)
+		assert_int_equal(ended[i], i + 1);
+	task_finish(pool);
+}
+
 static void
 pr87_one_map_of_many(void **state)
 {
@@ -609,6 +648,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(pm24_pmw18_no_value_is_a_state),
 		cmocka_unit_test(pm26_canceled_is_not_failed),
 		cmocka_unit_test(pr84_apply_value_and_error),
+		cmocka_unit_test(pr85_callbacks_in_order_of_completion),
 		cmocka_unit_test(pr87_one_map_of_many),
 		cmocka_unit_test(pr89_the_quickest_is_first),
 		cmocka_unit_test(pr90_each_state_of_a_result),
