@@ -605,37 +605,6 @@ pr90_each_state_of_a_result(void **state)
 	task_finish(pool);
 }
 
-static void *
-wait_for_it(void *f)
-{
-	return mproc_future_wait(f, SOON * task_slow()) == 0 ? f : NULL;
-}
-
-static void
-prw7_many_wait_for_one_result(void **state)
-{
-	struct mproc_pool *pool = task_pool((struct mproc_pool_options){
-	    .workers = 1 });
-	struct mproc_future *f;
-	pthread_t thread[4];
-	void *seen;
-	int i;
-
-	(void)state;
-	assert_int_equal(mproc_pool_submit(pool, SOON, &f, task_nap,
-	    .ms = 30), 0);
-	for (i = 0; i < 4; i++)
-		assert_int_equal(pthread_create(&thread[i], NULL, wait_for_it,
-		    f), 0);
-	assert_int_equal(task_result(f), 0);
-	for (i = 0; i < 4; i++) {
-		assert_int_equal(pthread_join(thread[i], &seen), 0);
-		assert_ptr_equal(seen, f);
-	}
-	mproc_future_free(f);
-	task_finish(pool);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -653,7 +622,6 @@ main(int argc, char **argv)
 		cmocka_unit_test(pr89_the_quickest_is_first),
 		cmocka_unit_test(pr90_each_state_of_a_result),
 		cmocka_unit_test(prw5_pmw19_what_cannot_be_encoded),
-		cmocka_unit_test(prw7_many_wait_for_one_result),
 		cmocka_unit_test(prw11_sources_that_are_empty_or_fail),
 	};
 

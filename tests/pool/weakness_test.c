@@ -2,6 +2,7 @@
  * weakness_test.c - mistakes that other pools make, and this one does not.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -308,6 +309,37 @@ prw18_a_callback_cannot_stop_the_pool(void **state)
 	task_finish(the_pool);
 }
 
+static void *
+wait_for_it(void *f)
+{
+	return mproc_future_wait(f, SOON * task_slow()) == 0 ? f : NULL;
+}
+
+static void
+prw7_many_wait_for_one_result(void **state)
+{
+	struct mproc_pool *pool = task_pool((struct mproc_pool_options){
+	    .workers = 1 });
+	struct mproc_future *f;
+	pthread_t thread[4];
+	void *seen;
+	int i;
+
+	(void)state;
+	assert_int_equal(mproc_pool_submit(pool, SOON, &f, task_nap,
+	    .ms = 30), 0);
+	for (i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, wait_for_it,
+		    f), 0);
+	assert_int_equal(task_result(f), 0);
+	for (i = 0; i < 4; i++) {
+		assert_int_equal(pthread_join(thread[i], &seen), 0);
+		assert_ptr_equal(seen, f);
+	}
+	mproc_future_free(f);
+	task_finish(pool);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -324,6 +356,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(pmw15_code_and_text_by_every_way),
 		cmocka_unit_test(pmw17_nothing_is_printed),
 		cmocka_unit_test(prw4_join_takes_in_what_is_large),
+		cmocka_unit_test(prw7_many_wait_for_one_result),
 		cmocka_unit_test(prw18_a_callback_cannot_stop_the_pool),
 	};
 
