@@ -177,10 +177,11 @@ mproc__index_check(const struct mproc__index *ix,
 	const struct mproc_class *cls = ix->class;
 	const struct mproc__route *route;
 
-	if (schema != NULL && mproc__index_takes(ix, schema))
-		return 0;
-	if (command == NULL)
+	if (schema != NULL) {
+		if (mproc__index_takes(ix, schema))
+			return 0;
 		command = schema->command;
+	}
 	route = mproc__index_route(ix, command, strlen(command));
 	if (route == NULL)
 		return cls->on_unknown != NULL ? 0 :

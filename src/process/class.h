@@ -100,9 +100,9 @@ mproc__index_guess(const struct mproc__index *ix,
 bool	mproc__index_takes(const struct mproc__index *,
 	    const struct mproc_schema *);
 /*
- * May the class be sent this?  `schema` is of a typed message, else NULL;
- * `command` NULL: the schema's.  0, -ENOSYS, or -EINVAL: another message,
- * or a notification.
+ * May the class be sent this?  `schema` is of a typed message; or it is NULL,
+ * and this is its `command`.  0, -ENOSYS, or -EINVAL: another message, or a
+ * notification.
  */
 int	mproc__index_check(const struct mproc__index *,
 	    const struct mproc_schema *, const char *command);
