@@ -188,8 +188,9 @@ typedef void mproc_ping_timeout_fn(struct mproc *p, int silent_ms, void *arg);
 /*
  * A process died: once a generation, after on_message got all that it had
  * sent; also when it was stopped, so at the end of the context, too: see
- * mproc_context_going().  death is borrowed until return.  mproc_start(p) here begins the next
- * generation (it returns when that is ready, so the context waits for it).
+ * mproc_context_going().  death is borrowed until return.  mproc_start(p) here
+ * begins the next generation (it returns when that is ready, so the context
+ * waits for it).
  */
 typedef void mproc_death_fn(struct mproc *p, const struct mproc_death *death,
     void *arg);

@@ -153,7 +153,8 @@ int mproc_pool_default(const struct mproc_class *cls,
 int mproc_pool_set_default(const struct mproc_pool_options *options);
 /*
  * End all default pools that are not of a scope, as mproc_pool_stop() does,
- * within one grace_ms for all; there may be new ones then.  Without it they end with the process.
+ * within one grace_ms for all; there may be new ones then.  Without it they
+ * end with the process.
  * Returns 0, or -ETIMEDOUT.
  */
 int mproc_pool_default_stop(int grace_ms);

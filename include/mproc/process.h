@@ -154,7 +154,8 @@ struct mproc_options {
  * program's arguments: what comes before this call must not need them, and
  * what a class needs of them goes into the start arguments.  Otherwise it
  * forks the small, single-threaded helper that MPROC_FORKSERVER (and
- * MPROC_AUTO) launch from; the helper ends with this process.  argv is borrowed for ever (titles overwrite it).  In a backend
+ * MPROC_AUTO) launch from; the helper ends with this process.  argv is
+ * borrowed for ever (titles overwrite it).  In a backend
  * that the helper made, handlers of pthread_atfork(3) have not run.
  *
  * Returns 0, also when called again, or -errno of fork or socketpair, or
