@@ -119,7 +119,7 @@ bytes_are(const uint8_t *data, size_t size, uint64_t seed)
 }
 
 /* Where a sender keeps its bytes, until the frame was committed. */
-static uint8_t senders[1 << 20];
+static _Thread_local uint8_t senders[1 << 20];
 
 /* As an encoder does it: all, or, where that is possible, all but a middle. */
 static bool
