@@ -26,3 +26,19 @@ dist_doc_DATA += \
 	%D%/performance.md \
 	%D%/tutorial.md \
 	%D%/wire-format.md
+
+# man(1) finds a function by the name of its page, so each gets a page that
+# points to the one that it is in.
+install-data-hook:
+	cd '$(DESTDIR)$(man3dir)' && for page in mproc.3 mproc_*.3; do \
+		sed -n '/^\.Sh NAME/,/^\.Nd/s/^\.Nm \([A-Za-z_]*\).*/\1/p' \
+		    "$$page" | while read -r name; do \
+			[ -e "$$name.3" ] || \
+			    printf '.so man3/%s\n' "$$page" >"$$name.3"; \
+		done; \
+	done
+uninstall-hook:
+	for page in '$(DESTDIR)$(man3dir)'/*.3; do \
+		! grep -qs '^\.so man3/mproc[a-z_]*\.3$$' "$$page" || \
+		    rm -f "$$page"; \
+	done
