@@ -179,6 +179,9 @@ mproc_function_map_typed(struct mproc_pool *pool,
 
 	if (fn == NULL || (n > 0 && (in == NULL || out == NULL)))
 		return mproc__err(-EINVAL, "no function or no values given");
+	if (pool != NULL && mproc_pool_class_of(pool) != fn->cls)
+		return mproc__err(-EINVAL, "pool %s is not of function %s",
+		    mproc_pool_name(pool), fn->name);
 	if (n == 0)
 		return 0;
 	if (pool == NULL && (r = mproc_pool_default(fn->cls, &pool)) < 0)

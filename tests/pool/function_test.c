@@ -14,6 +14,12 @@ MPROC_FUNCTION(square, int64_t, int64_t)
 	return 0;
 }
 
+MPROC_FUNCTION(cube, int64_t, int64_t)
+{
+	*out = *in * *in * *in;
+	return 0;
+}
+
 struct pair { double a, b; char name[16]; };
 
 MPROC_FUNCTION(swap, struct pair, struct pair)
@@ -74,6 +80,13 @@ tp33_in_a_pool_of_ones_own(void **state)
 	assert_int_equal(mproc_function_map(pool, square, in, 7, &m, out),
 	    0);
 	assert_int_equal(out[6], 49);
+	/* of the same types, so that only the class tells */
+	out[0] = -1;
+	assert_int_equal(mproc_function_map(pool, cube, in, 7, NULL, out),
+	    -EINVAL);
+	assert_string_equal(mproc_errmsg(NULL),
+	    "pool square is not of function cube");
+	assert_int_equal(out[0], -1);
 	mproc_pool_free(pool);
 }
 
