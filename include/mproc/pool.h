@@ -21,8 +21,9 @@
  * or, when it could not be handed to a worker, -ENOMEM or -EMFILE.
  *
  * Threads: every function may be called from any thread, mproc_pool_free()
- * when no other call is under way.  Callbacks run inside such calls, one at
- * a time, and may call the pool, but not wait on it (-EDEADLK).  In another
+ * when no other call is under way, or in a callback.  Callbacks run inside
+ * such calls, one at a time, and may call the pool, but not wait on it:
+ * what has to wait gives -EDEADLK there, and does nothing.  In another
  * process than the one that made it a pool gives -ECHILD.
  */
 #ifndef MPROC_POOL_H
@@ -482,6 +483,11 @@ int mproc_pool_dispatch(struct mproc_pool *pool, int timeout_ms);
  * stop       close, and join for at most grace_ms, then terminate: 0, or
  *            -ETIMEDOUT if workers had to be killed.
  * free       terminates; results that were not got are freed.  NULL is fine.
+ *            In a callback of the pool it is done when the calls that are
+ *            under way return, which they do soon, with -ESHUTDOWN or what
+ *            they have; no other may follow.
+ *
+ * terminate, stop and a join that has to wait give -EDEADLK in a callback.
  */
 int mproc_pool_close(struct mproc_pool *pool);
 int mproc_pool_join(struct mproc_pool *pool, int timeout_ms);

@@ -8,7 +8,9 @@
 bool
 mproc__pool_in_callback(struct mproc_pool *pool)
 {
-	return pool->calling && pthread_equal(pool->caller, pthread_self());
+	return (pool->calling &&
+	    pthread_equal(pool->caller, pthread_self())) ||
+	    mproc__pool_in_report(pool);
 }
 
 void

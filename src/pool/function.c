@@ -7,7 +7,7 @@
 #include <mproc/backend.h>
 #include <mproc/function.h>
 
-#include "system/system.h"
+#include "pool/pool.h"
 
 #define CHUNKS		4		/* a worker */
 #define CHUNK_BYTES	(1 << 20)
@@ -64,7 +64,7 @@ struct work {
 	size_t		 n, chunk, chunks;
 	struct mproc_future **f;
 	struct mproc_progress progress;
-	int64_t		 begun;
+	struct mproc__reporter reporter;
 };
 
 static size_t
@@ -132,9 +132,10 @@ report(struct work *w, size_t i, int code)
 {
 	w->progress.done += length_of(w, i);
 	w->progress.failed += code < 0 ? length_of(w, i) : 0;
-	w->progress.elapsed_ms = (mproc__now_ns() - w->begun) / 1000000;
-	if (w->opt->progress != NULL)
-		w->opt->progress(&w->progress, w->opt->progress_arg);
+	pthread_mutex_lock(&w->pool->lock);
+	mproc__report(w->pool, &w->reporter, &w->progress,
+	    i + 1 == w->chunks);
+	pthread_mutex_unlock(&w->pool->lock);
 }
 
 static int
@@ -163,6 +164,24 @@ run(struct work *w)
 	return first < 0 ? mproc__err(first, "%s", text) : 0;
 }
 
+static int
+in_chunks(struct work *w)
+{
+	size_t i;
+	int r;
+
+	w->chunk = chunk_size(w->pool, w->fn, w->n);
+	w->chunks = (w->n + w->chunk - 1) / w->chunk;
+	w->f = calloc(w->chunks, sizeof(struct mproc_future *));
+	if (w->f == NULL)
+		return -ENOMEM;
+	r = run(w);
+	for (i = 0; i < w->chunks; i++)
+		mproc_future_free(w->f[i]);
+	free(w->f);
+	return r;
+}
+
 int
 mproc_function_map_typed(struct mproc_pool *pool,
     const struct mproc_function *fn, const void *in, size_t n,
@@ -172,9 +191,8 @@ mproc_function_map_typed(struct mproc_pool *pool,
 	struct work w = {
 		.fn = fn, .in = in, .out = out, .n = n,
 		.opt = options != NULL ? options : &none,
-		.progress.total = n, .begun = mproc__now_ns()
+		.progress.total = n, .reporter.begun = mproc__now_ns()
 	};
-	size_t i;
 	int r;
 
 	if (fn == NULL || (n > 0 && (in == NULL || out == NULL)))
@@ -186,15 +204,12 @@ mproc_function_map_typed(struct mproc_pool *pool,
 		return 0;
 	if (pool == NULL && (r = mproc_pool_default(fn->cls, &pool)) < 0)
 		return r;
+	if ((r = mproc__pool_hold(pool)) < 0)
+		return r;
 	w.pool = pool;
-	w.chunk = chunk_size(pool, fn, n);
-	w.chunks = (n + w.chunk - 1) / w.chunk;
-	w.f = calloc(w.chunks, sizeof(struct mproc_future *));
-	if (w.f == NULL)
-		return -ENOMEM;
-	r = run(&w);
-	for (i = 0; i < w.chunks; i++)
-		mproc_future_free(w.f[i]);
-	free(w.f);
+	w.reporter.fn = w.opt->progress;
+	w.reporter.arg = w.opt->progress_arg;
+	r = in_chunks(&w);
+	mproc__pool_let_go(pool);
 	return r;
 }

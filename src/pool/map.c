@@ -152,10 +152,8 @@ mproc_pool_map_typed(struct mproc_pool *pool,
 	m.reporter.fn = m.opt->progress;
 	m.reporter.arg = m.opt->progress_arg;
 	memset(results, 0, n * sizeof(*results));
-	if (mproc__pool_in_callback(pool))
-		r = mproc__err(-EDEADLK, "pool %s: not in a callback",
-		    pool->name);
-	else if ((r = mproc__pool_check(pool,
+	if ((r = mproc__pool_may_wait(pool)) == 0 &&
+	    (r = mproc__pool_check(pool,
 	    &(struct mproc__item){ .schema = schema })) == 0 &&
 	    (r = mproc__pool_await_room(pool, has_room, &m, -1)) == 0 &&
 	    (r = run(&m, schema, in)) == 0 && m.failed > 0)

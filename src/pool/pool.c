@@ -29,9 +29,35 @@ mproc__pool_enter(struct mproc_pool *pool)
 {
 	int r = mproc__pool_check_owner(pool);
 
-	if (r == 0)
-		pthread_mutex_lock(&pool->lock);
-	return r;
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&pool->lock);
+	pool->inside++;
+	return 0;
+}
+
+static void
+call_futures(struct mproc_pool *pool)
+{
+	if (!mproc__future_calls())
+		return;
+	pthread_mutex_unlock(&pool->lock);
+	mproc__future_call();
+	pthread_mutex_lock(&pool->lock);
+}
+
+static void	release(struct mproc_pool *);
+
+/* The last that was inside, and it was freed meanwhile. */
+static void
+finish(struct mproc_pool *pool)
+{
+	(void)mproc__pool_wait(pool, mproc__pool_is_over, pool,
+	    mproc__deadline(TERMINATE_MS));
+	mproc__pool_callbacks(pool);
+	call_futures(pool);
+	pthread_mutex_unlock(&pool->lock);
+	release(pool);
 }
 
 void
@@ -45,8 +71,41 @@ mproc__pool_leave(struct mproc_pool *pool)
 		for (w = pool->dirty; w != NULL; w = w->dirty_next)
 			mproc__interest(w->p);
 	mproc__pool_flag(pool);
+	call_futures(pool);
+	if (pool->freeing && pool->inside == 1) {
+		finish(pool);
+		return;
+	}
+	pool->inside--;
 	pthread_mutex_unlock(&pool->lock);
-	mproc__future_call();
+}
+
+int
+mproc__pool_may_wait(struct mproc_pool *pool)
+{
+	return mproc__pool_in_callback(pool) ? mproc__err(-EDEADLK,
+	    "pool %s: a callback may not wait", pool->name) : 0;
+}
+
+int
+mproc__pool_hold(struct mproc_pool *pool)
+{
+	int r;
+
+	if ((r = mproc__pool_enter(pool)) < 0)
+		return r;
+	if ((r = mproc__pool_may_wait(pool)) < 0)
+		mproc__pool_leave(pool);
+	else
+		pthread_mutex_unlock(&pool->lock);
+	return r;
+}
+
+void
+mproc__pool_let_go(struct mproc_pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	mproc__pool_leave(pool);
 }
 
 static int
@@ -234,15 +293,39 @@ release(struct mproc_pool *pool)
 	free(pool);
 }
 
+/* No more of anything; does not wait for it. */
+static void
+end_all(struct mproc_pool *pool)
+{
+	struct mproc__worker *w, *next;
+
+	pool->state = MPROC__POOL_CLOSED;
+	pool->terminating = true;
+	mproc__feeds_end(pool, -ECANCELED);
+	(void)mproc__pool_drop_queue(pool, -ECANCELED,
+	    "the pool was terminated");
+	for (w = pool->all.first; w != NULL; w = next) {
+		next = w->next;
+		mproc__worker_kill(w);
+	}
+	mproc__pool_kick(pool);
+}
+
 struct mproc_pool *
 mproc_pool_free(struct mproc_pool *pool)
 {
 	if (pool == NULL)
 		return NULL;
-	if (pool->fork_generation == mproc__fork_generation() &&
-	    pool->wakefd >= 0)
-		(void)mproc_pool_terminate(pool);
-	release(pool);
+	if (pool->fork_generation != mproc__fork_generation() ||
+	    pool->wakefd < 0) {
+		release(pool);
+		return NULL;
+	}
+	/* whoever leaves last releases it: a callback is not that one */
+	(void)mproc__pool_enter(pool);
+	pool->freeing = true;
+	end_all(pool);
+	mproc__pool_leave(pool);
 	return NULL;
 }
 
@@ -282,24 +365,35 @@ is_settled_or_failed(void *arg)
 	return is_settled(arg) || ((struct mproc_pool *)arg)->fails > 0;
 }
 
-int
-mproc_pool_start(struct mproc_pool *pool)
+static int
+await_start(struct mproc_pool *pool)
 {
 	int r;
 
-	if ((r = mproc_pool_start_nowait(pool)) < 0 ||
-	    (r = mproc__pool_enter(pool)) < 0)
+	if ((r = mproc__pool_enter(pool)) < 0)
 		return r;
 	r = mproc__pool_wait(pool, is_settled_or_failed, pool, MPROC__NEVER);
 	if (r == 0 && pool->fails > 0 && !pool->opt.fail_open)
 		r = pool->start_code;
 	mproc__pool_leave(pool);
-	if (r < 0) {
+	return r;
+}
+
+int
+mproc_pool_start(struct mproc_pool *pool)
+{
+	int r;
+
+	if ((r = mproc__pool_hold(pool)) < 0)
+		return r;
+	if ((r = mproc_pool_start_nowait(pool)) == 0 &&
+	    (r = await_start(pool)) < 0) {
 		(void)mproc_pool_terminate(pool);
-		return mproc__err(r, "pool %s did not start: %s", pool->name,
+		mproc__err(r, "pool %s did not start: %s", pool->name,
 		    pool->start_text);
 	}
-	return 0;
+	mproc__pool_let_go(pool);
+	return r;
 }
 
 int
@@ -368,8 +462,10 @@ mproc_pool_fd(struct mproc_pool *pool)
 	mproc__pool_flush(pool);
 	if (pool->outer < 0)
 		r = open_outer(pool);
+	if (r == 0)
+		r = pool->outer;
 	mproc__pool_leave(pool);
-	return r < 0 ? r : pool->outer;
+	return r;
 }
 
 struct since {
@@ -394,10 +490,7 @@ mproc_pool_dispatch(struct mproc_pool *pool, int timeout_ms)
 	if ((r = mproc__pool_enter(pool)) < 0)
 		return r;
 	s.ended = pool->ended;
-	if (mproc__pool_in_callback(pool))
-		r = mproc__err(-EDEADLK, "pool %s: not in a callback",
-		    pool->name);
-	else
+	if ((r = mproc__pool_may_wait(pool)) == 0)
 		(void)mproc__pool_wait(pool, has_ended, &s,
 		    mproc__deadline(timeout_ms));
 	/* whoever was told of room has looked */
@@ -425,8 +518,8 @@ mproc_pool_close(struct mproc_pool *pool)
 	return 0;
 }
 
-static bool
-is_over(void *arg)
+bool
+mproc__pool_is_over(void *arg)
 {
 	struct mproc_pool *pool = arg;
 
@@ -438,6 +531,8 @@ is_over(void *arg)
 static void
 reopen(struct mproc_pool *pool)
 {
+	if (pool->freeing)
+		return;
 	pool->state = MPROC__POOL_NEW;
 	pool->terminating = false;
 	pool->last_worker = 0;
@@ -454,7 +549,7 @@ mproc_pool_join(struct mproc_pool *pool, int timeout_ms)
 	if (pool->state == MPROC__POOL_RUNNING)
 		r = mproc__err(-EBUSY, "pool %s was not closed", pool->name);
 	else if (pool->state == MPROC__POOL_CLOSED &&
-	    (r = mproc__puts_wait(pool, is_over, pool,
+	    (r = mproc__puts_wait(pool, mproc__pool_is_over, pool,
 	    mproc__deadline(timeout_ms))) == 0) {
 		if (pool->puts.open > 0)
 			mproc__puts_report(pool, true);
@@ -467,24 +562,17 @@ mproc_pool_join(struct mproc_pool *pool, int timeout_ms)
 int
 mproc_pool_terminate(struct mproc_pool *pool)
 {
-	struct mproc__worker *w, *next;
 	int r;
 
 	if ((r = mproc__pool_enter(pool)) < 0)
 		return r;
-	pool->state = MPROC__POOL_CLOSED;
-	pool->terminating = true;
-	mproc__feeds_end(pool, -ECANCELED);
-	(void)mproc__pool_drop_queue(pool, -ECANCELED,
-	    "the pool was terminated");
-	for (w = pool->all.first; w != NULL; w = next) {
-		next = w->next;
-		mproc__worker_kill(w);
+	if ((r = mproc__pool_may_wait(pool)) == 0) {
+		end_all(pool);
+		r = mproc__pool_wait(pool, mproc__pool_is_over, pool,
+		    mproc__deadline(TERMINATE_MS));
+		if (r == 0)
+			reopen(pool);
 	}
-	r = mproc__pool_wait(pool, is_over, pool,
-	    mproc__deadline(TERMINATE_MS));
-	if (r == 0)
-		reopen(pool);
 	mproc__pool_leave(pool);
 	return r;
 }
@@ -494,20 +582,29 @@ mproc_pool_stop(struct mproc_pool *pool, int grace_ms)
 {
 	int r;
 
-	if ((r = mproc_pool_close(pool)) < 0)
+	if ((r = mproc__pool_hold(pool)) < 0)
 		return r;
-	if ((r = mproc_pool_join(pool, grace_ms)) != -ETIMEDOUT)
-		return r;
-	(void)mproc_pool_terminate(pool);
-	return mproc__err(-ETIMEDOUT, "pool %s had to be terminated after "
-	    "%d ms", pool->name, grace_ms);
+	(void)mproc_pool_close(pool);
+	if ((r = mproc_pool_join(pool, grace_ms)) == -ETIMEDOUT) {
+		(void)mproc_pool_terminate(pool);
+		mproc__err(r, "pool %s had to be terminated after %d ms",
+		    pool->name, grace_ms);
+	}
+	mproc__pool_let_go(pool);
+	return r;
 }
 
 void
 mproc_pool_done(struct mproc_pool **pool)
 {
-	if (*pool == NULL)
+	struct mproc_pool *held = *pool;
+	int r;
+
+	if (held == NULL)
 		return;
-	(void)mproc_pool_stop(*pool, mproc__pool_grace(&(*pool)->opt));
-	*pool = mproc_pool_free(*pool);
+	if ((r = mproc__pool_hold(held)) == 0)
+		(void)mproc_pool_stop(held, mproc__pool_grace(&held->opt));
+	*pool = mproc_pool_free(held);
+	if (r == 0)
+		mproc__pool_let_go(held);
 }

@@ -218,6 +218,8 @@ struct mproc_pool {
 	enum mproc__pool_state state;
 	bool		 no_go, broken, offload_off, offload_sticky;
 	bool		 terminating;
+	unsigned	 inside;	/* calls under way */
+	bool		 freeing;	/* by the last of them */
 	enum mproc_level log_level;
 	struct mproc__log_captures captures; /* has its own lock */
 
@@ -274,6 +276,15 @@ struct mproc_pool {
 int	mproc__pool_check_owner(const struct mproc_pool *);
 int	mproc__pool_enter(struct mproc_pool *);
 void	mproc__pool_leave(struct mproc_pool *);
+/*
+ * Unlocked: for several calls in a row.  A callback may free the pool in one
+ * of them; it is there until it is let go.  -EDEADLK in a callback.
+ */
+int	mproc__pool_hold(struct mproc_pool *);
+void	mproc__pool_let_go(struct mproc_pool *);
+/* Locked: 0, or -EDEADLK in a callback. */
+int	mproc__pool_may_wait(struct mproc_pool *);
+bool	mproc__pool_is_over(void *pool);	/* has it ended? */
 
 /* For jobs, where a block ends. */
 static inline int
@@ -377,6 +388,7 @@ int	mproc__pool_defaults(struct mproc_pool_options *);
 /* callback.c: unlocks and locks again */
 void	mproc__pool_callbacks(struct mproc_pool *);
 bool	mproc__pool_in_callback(struct mproc_pool *);
+bool	mproc__pool_in_report(const struct mproc_pool *); /* progress.c */
 void	mproc__job_call(struct mproc_pool *, struct mproc__job *);
 
 /* stream.c, locked */

@@ -10,10 +10,19 @@
 #define WIDTH		40
 #define REPORT_NS	(100 * 1000000LL)
 
+static __thread const struct mproc_pool *reporting;
+
+bool
+mproc__pool_in_report(const struct mproc_pool *pool)
+{
+	return reporting == pool;
+}
+
 void
 mproc__report(struct mproc_pool *pool, struct mproc__reporter *r,
     const struct mproc_progress *p, bool last)
 {
+	const struct mproc_pool *before = reporting;
 	struct mproc_progress now_at = *p;
 	int64_t now;
 
@@ -25,7 +34,9 @@ mproc__report(struct mproc_pool *pool, struct mproc__reporter *r,
 	r->next = now + REPORT_NS;
 	now_at.elapsed_ms = (now - r->begun) / 1000000;
 	pthread_mutex_unlock(&pool->lock);
+	reporting = pool;
 	r->fn(&now_at, r->arg);
+	reporting = before;
 	pthread_mutex_lock(&pool->lock);
 }
 

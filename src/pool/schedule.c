@@ -317,11 +317,13 @@ mproc__pool_wait(struct mproc_pool *pool, bool (*ready)(void *), void *arg,
 			r = 0;
 			break;
 		}
-		if (mproc__pool_in_callback(pool)) {
-			r = mproc__err(-EDEADLK, "pool %s: a callback may "
-			    "not wait", pool->name);
+		if (pool->freeing && mproc__pool_is_over(pool)) {
+			r = mproc__err(-ESHUTDOWN, "pool %s was freed",
+			    pool->name);
 			break;
 		}
+		if ((r = mproc__pool_may_wait(pool)) < 0)
+			break;
 		if (deadline != MPROC__NEVER &&
 		    mproc__now_ns() >= deadline) {
 			mproc__pool_work(pool);

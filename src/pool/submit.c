@@ -302,9 +302,8 @@ mproc__pool_await_room(struct mproc_pool *pool, bool (*ready)(void *),
 		return 0;
 	if (wait_ms == 0)
 		mproc__pool_work(pool);
-	else if (mproc__pool_in_callback(pool))
-		return mproc__err(-EDEADLK, "pool %s: a callback may not "
-		    "wait", pool->name);
+	else if ((r = mproc__pool_may_wait(pool)) < 0)
+		return r;
 	else
 		(void)mproc__pool_wait(pool, ready, arg,
 		    mproc__deadline(wait_ms));
@@ -330,16 +329,19 @@ has_room(void *arg)
 	    pool->state != MPROC__POOL_RUNNING;
 }
 
+/* will_wait: for the future, at once */
 static int
 submit(struct mproc_pool *pool, int wait_ms, const struct mproc_job *job,
-    struct mproc_future **ret_f, const struct mproc__item *it)
+    struct mproc_future **ret_f, const struct mproc__item *it,
+    bool will_wait)
 {
 	struct mproc_future *f = NULL;
 	int r;
 
 	if ((r = mproc__pool_enter(pool)) < 0)
 		return r;
-	if ((r = mproc__pool_check(pool, it)) < 0 ||
+	if ((will_wait && (r = mproc__pool_may_wait(pool)) < 0) ||
+	    (r = mproc__pool_check(pool, it)) < 0 ||
 	    (r = mproc__pool_await_room(pool, has_room, pool, wait_ms)) < 0)
 		goto out;
 	if (ret_f != NULL && (r = mproc__pool_future(pool, &f)) < 0)
@@ -360,7 +362,7 @@ mproc_pool_submit_typed(struct mproc_pool *pool, int wait_ms,
     const struct mproc_schema *schema, const void *args)
 {
 	return submit(pool, wait_ms, job, ret_future,
-	    &(struct mproc__item){ .schema = schema, .args = args });
+	    &(struct mproc__item){ .schema = schema, .args = args }, false);
 }
 
 int
@@ -371,7 +373,7 @@ mproc_pool_submit_msg(struct mproc_pool *pool, int wait_ms,
 	if (msg == NULL)
 		return mproc__err(-EINVAL, "no message given");
 	return submit(pool, wait_ms, job, ret_future,
-	    &(struct mproc__item){ .msg = msg });
+	    &(struct mproc__item){ .msg = msg }, false);
 }
 
 int
@@ -383,7 +385,8 @@ mproc_pool_call_typed(struct mproc_pool *pool, int timeout_ms,
 	struct mproc_future *f;
 	int r;
 
-	r = mproc_pool_submit_typed(pool, timeout_ms, job, &f, schema, args);
+	r = submit(pool, timeout_ms, job, &f,
+	    &(struct mproc__item){ .schema = schema, .args = args }, true);
 	if (r < 0)
 		return r;
 	r = mproc_future_wait(f, mproc__remaining_ms(deadline));

@@ -1,0 +1,229 @@
+/*
+ * refuse_test.c - what a callback may not do to its pool, and does not.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "task.h"
+
+#define PLACES	4
+
+static struct mproc_pool *victim;
+static int freed;
+static struct { int stop, terminate, start, call, join; } said;
+
+static void
+free_it(void)
+{
+	if (freed++ == 0)
+		assert_null(mproc_pool_free(victim));
+}
+
+static void
+free_worker(enum mproc_worker_event event, const struct mproc_worker *w,
+    void *arg)
+{
+	(void)w;
+	(void)arg;
+	if (event == MPROC_WORKER_DIED)
+		free_it();
+}
+
+static void
+free_done(struct mproc_future *f, void *arg)
+{
+	(void)arg;
+	free_it();
+	mproc_future_free(f);
+}
+
+static void
+free_report(const struct mproc_progress *p, void *arg)
+{
+	(void)p;
+	(void)arg;
+	free_it();
+}
+
+static int
+free_finish(struct mproc_msg **reply, void *arg)
+{
+	(void)reply;
+	(void)arg;
+	free_it();
+	return 0;
+}
+
+static void
+begin(struct mproc_pool_options o)
+{
+	o.workers = 2;
+	freed = 0;
+	victim = task_pool(o);
+}
+
+static void
+tp_free_in_on_worker(void **state)
+{
+	struct mproc_result r = { .reply = NULL };
+	int i;
+
+	(void)state;
+	begin((struct mproc_pool_options){ .on_worker = free_worker });
+	assert_int_equal(mproc_pool_put(victim, SOON, task_die,
+	    .sig = SIGKILL), 0);
+	assert_int_equal(mproc_pool_get(victim, SOON, &r), 1);
+	assert_int_equal(r.code, -EPIPE);
+	/* a wait that nothing else would end */
+	for (i = 0; i < 2 && freed == 0; i++)
+		(void)mproc_pool_dispatch(victim, SOON);
+	assert_int_equal(freed, 1);
+
+	begin((struct mproc_pool_options){ .on_worker = free_worker });
+	assert_int_equal(mproc_pool_submit(victim, SOON, NULL, task_nap,
+	    .ms = 10 * SOON), 0);
+	assert_int_equal(mproc_pool_submit(victim, SOON, NULL, task_die,
+	    .sig = SIGKILL), 0);
+	assert_int_equal(mproc_pool_close(victim), 0);
+	(void)mproc_pool_join(victim, SOON);
+	assert_int_equal(freed, 1);
+}
+
+static void
+tp_free_in_on_done(void **state)
+{
+	struct mproc_future *f, *other;
+
+	(void)state;
+	begin((struct mproc_pool_options){ .prefetch = 1 });
+	assert_int_equal(mproc_pool_submit(victim, SOON, &f, task_square),
+	    0);
+	assert_int_equal(mproc_pool_submit(victim, SOON, &other, task_nap,
+	    .ms = 10 * SOON), 0);
+	assert_int_equal(mproc_future_on_done(f, free_done, NULL), 0);
+	assert_int_equal(mproc_future_wait(other, SOON), 0);
+	assert_int_equal(mproc_future_result(other), -ECANCELED);
+	assert_int_equal(freed, 1);
+	mproc_future_free(other);
+
+	begin((struct mproc_pool_options){ .prefetch = 1 });
+	assert_int_equal(mproc_pool_submit(victim, SOON, &f, task_nap,
+	    .ms = 10 * SOON), 0);
+	assert_int_equal(mproc_future_on_done(f, free_done, NULL), 0);
+	assert_int_equal(mproc_pool_stop(victim, 0), -ETIMEDOUT);
+	assert_int_equal(freed, 1);
+}
+
+static void
+tp_free_in_a_handler_or_a_report(void **state)
+{
+	static const struct mproc_job_handler h = { .finish = free_finish };
+	struct mproc_job job = { .handler = &h };
+	struct mproc_map_options o = { .progress = free_report };
+	struct task_square in[PLACES] = { { .n = 1 } };
+	struct mproc_result out[PLACES];
+
+	(void)state;
+	begin((struct mproc_pool_options){ .prefetch = 1 });
+	assert_int_equal(mproc_pool_call_job(victim, SOON, &job, NULL,
+	    task_square, .n = 2), 0);
+	assert_int_equal(freed, 1);
+
+	begin((struct mproc_pool_options){ .prefetch = 1 });
+	(void)mproc_pool_map(victim, task_square, in, PLACES, &o, out);
+	mproc_results_free(out, PLACES);
+	assert_true(freed > 0);		/* the last report is made, too */
+}
+
+static void
+try_all(struct mproc_pool *pool)
+{
+	said.stop = mproc_pool_stop(pool, SOON);
+	said.terminate = mproc_pool_terminate(pool);
+	said.start = mproc_pool_start(pool);
+	said.call = mproc_pool_call(pool, SOON, NULL, task_square, .n = 1);
+	said.join = mproc_pool_join(pool, 0);
+}
+
+static void
+try_worker(enum mproc_worker_event event, const struct mproc_worker *w,
+    void *arg)
+{
+	(void)w;
+	(void)arg;
+	if (event == MPROC_WORKER_DIED)
+		try_all(victim);
+}
+
+static void
+try_report(const struct mproc_progress *p, void *arg)
+{
+	(void)p;
+	try_all(arg);
+}
+
+static void
+all_refused(void)
+{
+	assert_int_equal(said.stop, -EDEADLK);
+	assert_int_equal(said.terminate, -EDEADLK);
+	assert_int_equal(said.start, -EDEADLK);
+	assert_int_equal(said.call, -EDEADLK);
+	assert_int_equal(said.join, -EBUSY);	/* nobody has closed it */
+	memset(&said, 0, sizeof(said));
+}
+
+static bool
+has_tried(const struct mproc_pool_stats *st, void *arg)
+{
+	(void)st;
+	(void)arg;
+	return said.stop != 0;
+}
+
+static void
+tp_edeadlk_has_done_nothing(void **state)
+{
+	struct mproc_pool_stats st;
+	struct mproc_future *f;
+	struct task_square in[PLACES] = { { .n = 1 } };
+	struct mproc_result out[PLACES];
+	struct mproc_map_options o = { .progress = try_report };
+
+	(void)state;
+	begin((struct mproc_pool_options){ .on_worker = try_worker });
+	assert_int_equal(mproc_pool_submit(victim, SOON, &f, task_nap,
+	    .ms = 200, .n = 7), 0);
+	assert_int_equal(mproc_pool_submit(victim, SOON, NULL, task_die,
+	    .sig = SIGKILL), 0);
+	assert_true(task_until(victim, has_tried, NULL));
+	all_refused();
+	assert_int_equal(task_result(f), 0);
+	mproc_future_free(f);
+
+	o.progress_arg = victim;
+	assert_int_equal(mproc_pool_map(victim, task_square, in, PLACES, &o,
+	    out), 0);
+	all_refused();
+	mproc_results_free(out, PLACES);
+	task_law(victim, &st);
+	assert_int_equal(st.submitted, 2 + PLACES);	/* and no call */
+	assert_int_equal(st.canceled, 0);
+	task_finish(victim);
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tp_free_in_on_worker),
+		cmocka_unit_test(tp_free_in_on_done),
+		cmocka_unit_test(tp_free_in_a_handler_or_a_report),
+		cmocka_unit_test(tp_edeadlk_has_done_nothing),
+	};
+
+	if (mproc_init(argc, argv) < 0)
+		return 1;
+	return TEST_RUN(tests);
+}
