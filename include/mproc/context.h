@@ -22,9 +22,11 @@
  * own select(2) do the same for a program that has a loop already.
  *
  * Processes are borrowed: the context starts and stops them and frees none.
- * One must be removed before it is freed, except after the end: close may
- * free all of them.  A process may have processes, and a context, of its own
- * in its backend; stopped from the top, the whole tree ends.
+ * mproc_free() takes one out of its context, in a callback, too: its memory
+ * then lasts until that has returned.  Only from a thread that the context
+ * does not belong to it must be removed first.  A process may have
+ * processes, and a context, of its own in its backend; stopped from the top,
+ * the whole tree ends.
  *
  * Threads: a context belongs to the thread that made it; run, the first
  * dispatch and run_as_thread hand it over to the thread that then runs it.
@@ -134,8 +136,9 @@ typedef void mproc_message_fn(struct mproc *p, struct mproc_msg *msg,
 /*
  * mproc_context_add - let the context receive what a process emits.
  *
- * @p           borrowed until mproc_context_remove() or the end; in one
- *              context at a time; its mproc_recv() is the context's then
+ * @p           borrowed until mproc_context_remove(), mproc_free() or the
+ *              end; in one context at a time; its mproc_recv() is the
+ *              context's then
  * @on_message  NULL: messages are counted and dropped
  *
  * May be called in any state of the process.  One added before the start of

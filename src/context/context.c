@@ -5,8 +5,9 @@
  *  - `busy` is true while a thread is in run, dispatch, the thread's main
  *    function or free; only that thread touches what has no lock or atomic.
  *  - Whoever is not busy is the owner, between such calls.
- *  - A removed source stays allocated until the round is over, since its
- *    callback may be what removed it.
+ *  - A removed source stays allocated until the round, or the start, is
+ *    over, since its callback may be what removed it; and with it a process
+ *    that was freed while it was a member.
  */
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -137,7 +138,7 @@ mproc__context_release(struct mproc_context *ctx)
 	mproc__context_signals_done(ctx);
 	mproc__uv_done(ctx);
 	while (ctx->first != NULL)
-		mproc__member_remove(ctx->first);
+		mproc__member_leave(ctx->first);
 	for (fd = 0; fd < ctx->n_by_fd; fd++)
 		if (ctx->by_fd[fd] != NULL)
 			mproc__source_remove(ctx, ctx->by_fd[fd]);

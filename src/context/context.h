@@ -35,6 +35,7 @@ struct mproc__source {
 	bool		 fixed;		/* not on the heap */
 	void		(*ready)(struct mproc_context *,
 			    struct mproc__source *, uint32_t events);
+	void		(*bury)(struct mproc__source *); /* NULL: nothing */
 	struct mproc__source *next_gone;
 };
 
@@ -223,12 +224,8 @@ bool	mproc__member_lives(struct mproc__member *);
 /* Watch it again if it was started anew. */
 void	mproc__member_resume(struct mproc__member *);
 void	mproc__member_drain(struct mproc__member *);
-/*
- * Out of the context; remove leaves the process alone, which may have been
- * freed when the context never ran.
- */
+/* Out of the context. */
 void	mproc__member_leave(struct mproc__member *);
-void	mproc__member_remove(struct mproc__member *);
 struct mproc__member *mproc__member_of(struct mproc_context *,
 	    const struct mproc *);
 /* ping.c */

@@ -209,20 +209,25 @@ mproc__context_advance(struct mproc_context *ctx)
 static int
 start_members(struct mproc_context *ctx)
 {
-	struct mproc__member *m;
+	struct mproc__member *m, *next;
 	struct mproc__peek peek;
 	int r;
 
-	for (m = ctx->first; m != NULL; m = m->next) {
+	for (m = ctx->first; m != NULL; m = next) {
 		mproc__context_signals_run(ctx);
 		if (!mproc_context_going(ctx))
 			return 0;
-		mproc__member_peek(m, &peek);
-		if (peek.status != MPROC_STATUS_NEW)
+		next = ctx->first;	/* if a callback has removed it */
+		if (m->source.gone)
 			continue;
-		if ((r = mproc_start(m->p)) < 0)
-			return r;
-		debug(ctx, "started %s", mproc_name(m->p));
+		mproc__member_peek(m, &peek);
+		if (peek.status == MPROC_STATUS_NEW) {
+			if ((r = mproc_start(m->p)) < 0)
+				return r;
+			debug(ctx, "started %s", mproc_name(m->p));
+		}
+		if (!m->source.gone)
+			next = m->next;
 	}
 	return 0;
 }
@@ -257,7 +262,10 @@ mproc__context_start(struct mproc_context *ctx)
 		return 0;
 	}
 	ctx->state = MPROC__CONTEXT_STARTING;
+	ctx->in_round = true;
 	r = start_all(ctx);
+	ctx->in_round = false;
+	mproc__sources_bury(ctx);
 	ctx->state = MPROC__CONTEXT_RUNNING;
 	if (r == 0)
 		return 0;

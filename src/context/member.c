@@ -189,6 +189,47 @@ unlink_member(struct mproc_context *ctx, struct mproc__member *m)
 		ctx->last = m->prev;
 }
 
+void
+mproc__member_leave(struct mproc__member *m)
+{
+	struct mproc_context *ctx = m->ctx;
+
+	atomic_store(&m->p->context, NULL);
+	mproc__timer_start(ctx, &m->ping, MPROC__NEVER);
+	mproc__timer_unreserve(ctx);
+	unlink_member(ctx, m);
+	mproc__source_remove(ctx, &m->source);
+}
+
+static void
+bury(struct mproc__source *s)
+{
+	mproc__release(((struct mproc__member *)(void *)s)->p);
+}
+
+/*
+ * The process is being freed.  In a callback, which may be its own and still
+ * has its death, the memory outlives the round.  Another thread may not do
+ * that while the context runs, and is not helped.
+ */
+static bool
+on_free(struct mproc *p)
+{
+	struct mproc_context *ctx = atomic_load(&p->context);
+	struct mproc__member *m;
+	bool later;
+
+	if (atomic_load(&ctx->busy) &&
+	    !pthread_equal(atomic_load(&ctx->owner), pthread_self()))
+		return false;
+	if ((m = mproc__member_of(ctx, p)) == NULL)
+		return false;
+	if ((later = ctx->in_round))
+		m->source.bury = bury;
+	mproc__member_leave(m);
+	return later;
+}
+
 static int
 new_member(struct mproc_context *ctx, struct mproc *p,
     struct mproc__member **ret_m)
@@ -214,6 +255,7 @@ new_member(struct mproc_context *ctx, struct mproc *p,
 		return r;
 	}
 	link_last(ctx, m);
+	p->on_free = on_free;
 	atomic_store(&p->context, ctx);
 	*ret_m = m;
 	return 0;
@@ -240,24 +282,6 @@ mproc_context_add(struct mproc_context *ctx, struct mproc *p,
 	m->arg = arg;
 	mproc__member_resume(m);
 	return 0;
-}
-
-void
-mproc__member_remove(struct mproc__member *m)
-{
-	struct mproc_context *ctx = m->ctx;
-
-	mproc__timer_start(ctx, &m->ping, MPROC__NEVER);
-	mproc__timer_unreserve(ctx);
-	unlink_member(ctx, m);
-	mproc__source_remove(ctx, &m->source);
-}
-
-void
-mproc__member_leave(struct mproc__member *m)
-{
-	atomic_store(&m->p->context, NULL);
-	mproc__member_remove(m);
 }
 
 struct mproc_context *

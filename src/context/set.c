@@ -136,6 +136,8 @@ mproc__sources_bury(struct mproc_context *ctx)
 
 	while ((s = ctx->gone) != NULL) {
 		ctx->gone = s->next_gone;
+		if (s->bury != NULL)
+			s->bury(s);
 		free(s);
 	}
 }

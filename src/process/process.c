@@ -202,8 +202,8 @@ fail:
 	return r;
 }
 
-static void
-release(struct mproc *p)
+void
+mproc__release(struct mproc *p)
 {
 	struct mproc__log_item *item;
 	int i;
@@ -235,15 +235,20 @@ release(struct mproc *p)
 struct mproc *
 mproc_free(struct mproc *p)
 {
+	bool later = false;
+
 	if (p == NULL)
 		return NULL;
 	if (p->fork_generation == mproc__fork_generation()) {
+		if (atomic_load(&p->context) != NULL)
+			later = p->on_free(p);
 		pthread_mutex_lock(&p->lock);
 		(void)mproc__stop_locked(p);
 		mproc__futures_fail(p, -ECANCELED, "the process was freed");
 		mproc__leave(p);
 	}
-	release(p);
+	if (!later)
+		mproc__release(p);
 	return NULL;
 }
 

@@ -79,6 +79,8 @@ struct mproc {
 	int		 n_keep;
 	struct mproc__buf args;		/* start arguments' body */
 	_Atomic(struct mproc_context *) context; /* what it is in; theirs */
+	/* take it out of there; true: they call mproc__release(), later */
+	bool		 (*on_free)(struct mproc *);
 	struct mproc__fdset args_fds;	/* ours, duplicated */
 
 	enum mproc_status status;
@@ -165,7 +167,9 @@ struct mproc {
 	char		 fault[160];	/* why we killed it, "" */
 };
 
-/* process.c: 0 and locked, or -ECHILD, -EINVAL. */
+/* process.c: the memory of what mproc_free() has ended. */
+void	mproc__release(struct mproc *);
+/* process_pump.c: 0 and locked, or -ECHILD, -EINVAL. */
 int	mproc__enter(struct mproc *);
 /* Feeds the sinks, arms the timer, unlocks. */
 void	mproc__leave(struct mproc *);

@@ -17,6 +17,10 @@ check_PROGRAMS += tests/context/process_test
 tests_context_process_test_SOURCES = tests/context/process_test.c
 tests_context_process_test_LDADD = $(CONTEXT_LDADD)
 
+check_PROGRAMS += tests/context/free_test
+tests_context_free_test_SOURCES = tests/context/free_test.c
+tests_context_free_test_LDADD = $(CONTEXT_LDADD)
+
 check_PROGRAMS += tests/context/order_test
 tests_context_order_test_SOURCES = tests/context/order_test.c \
 	tests/context/boss.c tests/context/boss.h
