@@ -52,7 +52,7 @@ SMALL = ("oneway-64", "oneway-4K")
 ONEWAY = SMALL + ("oneway-64K", "oneway-1M", "oneway-16M")
 START = ("start-0", "start-256")
 GROWING = ("ring", "socket")
-POOLS = ("ring", "socket", "zmq", "executor", "pypool")
+POOLS = ("ring", "socket", "batch", "zmq", "executor", "pypool")
 POOL = ("pool-2", "pool-8", "futures-2", "futures-8", "map-2")
 CODEC = ("encode-1", "encode-1000", "decode-1", "decode-1000")
 
@@ -60,7 +60,7 @@ PEERS = [
     Peer("ring", "mproc, ring", "peer_mproc", "ring", without=START),
     Peer("socket", "mproc, socket", "peer_mproc", "socket", without=START),
     Peer("batch", "mproc, socket, batch", "peer_mproc", "socket,batch",
-         only=SMALL + ("fan-2", "fan-8")),
+         only=SMALL + ("fan-2", "fan-8") + POOL),
     Peer("place", "mproc, ring, in place", "peer_mproc", "ring,place",
          only=ONEWAY),
     Peer("forkserver", "mproc, by fork server", "peer_mproc", "forkserver",

@@ -172,10 +172,12 @@ struct mproc_worker {
  * @queue_jobs    jobs that wait for a worker; default twice the workers
  *                times prefetch, -1 no limit
  * @prefetch      jobs in a worker's hands at a time; default 1.  With more,
- *                the next is there when one is done, and replies are
- *                written several at a time: for small jobs.  A worker's
- *                death does not harm those it has not begun, but may take
- *                the last replies to quick ones with it
+ *                the next is there when one is done: for small jobs.  A
+ *                worker's death harms only the one that runs: those it has
+ *                not begun go to others, and of those before it the results
+ *                are here.  That takes a write for each reply over sockets;
+ *                with .process.batch, which shares it, quick jobs that were
+ *                done just before a long one or a death may be late or lost
  * @window        results of put that nobody got yet; default 131072; then
  *                put waits
  * @ordered       get gives results in the order of put

@@ -106,7 +106,10 @@ enum mproc_sigint {
  *                   written with others: until there are 32 KiB, or the next
  *                   call that finds the other side idle or that waits, or
  *                   mproc_flush(); mproc_fd() is readable meanwhile.  So do a
- *                   backend's replies and emits while it has more to handle.
+ *                   backend's replies and emits while it has more to handle
+ *                   and all is handled within a tick of the clock (1 to
+ *                   10 ms); they are late when the handler after that takes
+ *                   long, and lost when it crashes or is killed.
  *                   Many times as many small messages a second; without it
  *                   each is written at once.  A ring does not need it
  * @ring_bytes       MPROC_RING: size of the ring, each way, a power of two;

@@ -282,7 +282,6 @@ new_process(struct mproc_pool *pool, struct mproc__worker *w)
 	}
 	if (o.inbox_messages == 0)
 		o.inbox_messages = ITEMS_DEFAULT;
-	o.batch = o.batch || pool->opt.prefetch > 1;
 	o.mailbox_messages = o.mailbox_bytes = -1;	/* prefetch bounds it */
 	if (pool->log_level != MPROC_LEVEL_DEFAULT)
 		o.log_level = pool->log_level;

@@ -89,8 +89,8 @@ struct mproc__core {
 	void		*args_struct;
 	const struct mproc_schema *args_schema;
 
-	bool		 kept;		/* items wait for more of them, */
-	int64_t		 kept_ns;	/* the first since then, coarsely */
+	bool		 kept;		/* items wait for more of them */
+	int64_t		 kept_ns;	/* since when what waits does so */
 
 	/* the loop */
 	int		 epfd;		/* -1 before the first message */

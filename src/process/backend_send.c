@@ -32,18 +32,21 @@ struct item {
 };
 
 /*
- * May it wait for others?  While there are more messages to handle, and they
- * are handled within a tick of the clock: what took its time is not kept
- * waiting for the next, nor lost with it should that crash.
+ * May it wait for others?  While there are more messages to handle, and all
+ * since the handler of the first that waits were handled within a tick of the
+ * clock: what took its time is not kept waiting for the next.
  */
 static bool
-may_wait(const struct mproc__core *core)
+may_wait(struct mproc__core *core)
 {
-	return core->batch && core->in_handler &&
-	    mproc__channel_ready(core->data) &&
+	if (!core->batch || !core->in_handler)
+		return false;
+	if (mproc__channel_queued(core->data) == 0)
+		core->kept_ns = atomic_load_explicit(&core->page->since_ns,
+		    memory_order_relaxed);
+	return mproc__channel_ready(core->data) &&
 	    mproc__channel_queued_bytes(core->data) < MPROC__BATCH_BYTES &&
-	    mproc__tick_ns() == atomic_load_explicit(&core->page->since_ns,
-	    memory_order_relaxed);
+	    mproc__tick_ns() == core->kept_ns;
 }
 
 /* May this one be kept for those that follow it? */
