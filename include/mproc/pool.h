@@ -163,12 +163,12 @@ struct mproc_worker {
  * @name          of the workers: NAME-1, NAME-2, ...; default the class's
  * @process       options of each worker (mproc/process.h): launch, channel,
  *                .args as the data that each worker gets once, ...
- * @workers       default: mproc_cpu_count() less reserve_cpus
+ * @workers       default: mproc_cpu_count() less reserve_cpus; at most 65536
  * @reserve_cpus  processors left to others
  * @cap           never more workers than processors less reserve_cpus; there
  *                is always one
- * @min_workers   kept ready; default: all.  -1: none, they are started as
- *                jobs come
+ * @min_workers   kept ready; default: all, as many as .workers, if that is
+ *                given, at most.  -1: none, they are started as jobs come
  * @queue_jobs    jobs that wait for a worker; default twice the workers
  *                times prefetch, -1 no limit
  * @prefetch      jobs in a worker's hands at a time; default 1.  With more,
@@ -183,7 +183,8 @@ struct mproc_worker {
  * @ordered       get gives results in the order of put
  * @fifo          the worker that has been idle longest is next; default: the
  *                one that worked last
- * @retries, @timeout_ms, @expire_ms, @limiter  of jobs that say nothing
+ * @retries, @timeout_ms, @expire_ms, @limiter  of jobs that say nothing;
+ *                the numbers -1 (none) or more
  * @max_jobs      after so many jobs a worker is replaced
  * @max_age_ms    after this time it is replaced; not in the middle of a job
  * @max_rss       above so many bytes of memory it is replaced
@@ -256,7 +257,8 @@ struct mproc_pool_options {
  *           too (the descriptors are borrowed)
  * @ret_pool new: free with mproc_pool_free()
  *
- * Returns 0, or -EINVAL, -EEXIST, -EPROTO (class or options are refused),
+ * Returns 0, or -EINVAL, -EEXIST, -EPROTO (class or options are refused:
+ * mproc_errmsg() names the option and its range),
  * -ENOMEM, -EMFILE.
  */
 int mproc_pool_new(const struct mproc_class *cls,
@@ -352,8 +354,8 @@ int mproc_pool_call_typed(struct mproc_pool *pool, int timeout_ms,
 
 /*
  * mproc_pool_put - hand in a job whose result mproc_pool_get() gives.
- * Returns as submit; also waits while .window results wait to be got.  _job:
- * as submit_job.
+ * Returns as submit; also waits while .window results wait to be got, those
+ * of jobs that run included.  _job: as submit_job.
  */
 #define mproc_pool_put(pool_, wait_ms_, message_, ...)			\
 	mproc__kwargs(message_, mproc_pool_put_typed((pool_),		\
@@ -374,7 +376,7 @@ int mproc_pool_put_msg(struct mproc_pool *pool, int wait_ms,
  * put with .ordered; a failed job's result is at its place.
  *
  * Returns 1 and a result, or
- *   -ENODATA    every result has been got
+ *   -ENODATA    every result has been got, or nothing was put
  *   -EAGAIN     none is there yet (timeout_ms 0)
  *   -ETIMEDOUT  none came
  */

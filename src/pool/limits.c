@@ -101,25 +101,39 @@ mproc_cpu_count(void)
 static int
 check(const struct mproc_pool_options *o)
 {
-	const char *bad = NULL;
+	const struct {
+		const char *name;
+		int64_t	 value, least, most;	/* most 0: any */
+	} rows[] = {
+		{ "workers", o->workers, 0, WORKERS_MAX },
+		{ "reserve_cpus", o->reserve_cpus, 0, 0 },
+		{ "min_workers", o->min_workers, -1, o->workers },
+		{ "prefetch", o->prefetch, 0, PREFETCH_MAX },
+		{ "queue_jobs", o->queue_jobs, -1, 0 },
+		{ "window", o->window, -1, 0 },
+		{ "retries", o->retries, -1, 0 },
+		{ "timeout_ms", o->timeout_ms, -1, 0 },
+		{ "expire_ms", o->expire_ms, -1, 0 },
+		{ "max_age_ms", o->max_age_ms, 0, 0 },
+		{ "idle_ms", o->idle_ms, 0, 0 },
+		{ "max_rss", o->max_rss, 0, 0 },
+		{ "ping_ms", o->ping_ms, 0, 0 },
+	};
+	char most[32] = "or more";
+	size_t i;
 
-	if (o->workers < 0 || o->workers > WORKERS_MAX)
-		bad = ".workers";
-	else if (o->reserve_cpus < 0)
-		bad = ".reserve_cpus";
-	else if (o->min_workers < -1)
-		bad = ".min_workers";
-	else if (o->prefetch < 0 || o->prefetch > PREFETCH_MAX)
-		bad = ".prefetch";
-	else if (o->queue_jobs < -1)
-		bad = ".queue_jobs";
-	else if (o->window < -1)
-		bad = ".window";
-	else if (o->max_age_ms < 0 || o->idle_ms < 0 || o->ping_ms < 0 ||
-	    o->max_rss < 0)
-		bad = ".max_age_ms, .idle_ms, .ping_ms or .max_rss";
-	if (bad != NULL)
-		return mproc__err(-EINVAL, "pool options: bad %s", bad);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (rows[i].value >= rows[i].least && (rows[i].most == 0 ||
+		    rows[i].value <= rows[i].most))
+			continue;
+		if (rows[i].most > 0)
+			(void)snprintf(most, sizeof(most), "to %lld",
+			    (long long)rows[i].most);
+		return mproc__err(-EINVAL, "pool options: .%s is %lld, "
+		    "should be %lld %s", rows[i].name,
+		    (long long)rows[i].value, (long long)rows[i].least,
+		    most);
+	}
 	return 0;
 }
 

@@ -309,8 +309,11 @@ mproc_pool_get(struct mproc_pool *pool, int timeout_ms,
 		return r;
 	r = get(&pool->puts, timeout_ms, ret_result);
 	if (r == 0)
-		r = mproc__err(-ENODATA, "pool %s: every result was got",
-		    pool->name);
+		r = mproc__err(-ENODATA, "pool %s: %s", pool->name,
+		    pool->puts.next_in > 0 ? "every result was got" :
+		    pool->state == MPROC__POOL_NEW ?
+		    "nothing was put: it was not started" :
+		    "nothing was put");
 	else if (r == -ETIMEDOUT && timeout_ms == 0)
 		r = -EAGAIN;
 	else if (r == 1)

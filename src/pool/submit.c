@@ -1,6 +1,7 @@
 /*
  * submit.c - jobs come in: checked, encoded, queued; and their futures.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -229,6 +230,24 @@ expire_in(struct mproc_pool *pool, struct mproc__job *job, int ms)
 	mproc__pool_time(pool, job->expires);
 }
 
+static int
+check_options(const struct mproc_job *o)
+{
+	const char *bad = NULL;
+	int value = 0;
+
+	if (o == NULL)
+		return 0;
+	if ((value = o->timeout_ms) < -1)
+		bad = "timeout_ms";
+	else if ((value = o->expire_ms) < -1)
+		bad = "expire_ms";
+	else if ((value = o->retries) < -1)
+		bad = "retries";
+	return bad == NULL ? 0 : mproc__err(-EINVAL, "job options: .%s is "
+	    "%d, should be -1 or more", bad, value);
+}
+
 static void
 set_options(struct mproc_pool *pool, struct mproc__job *job,
     const struct mproc_job *o)
@@ -258,6 +277,8 @@ mproc__pool_submit(struct mproc_pool *pool, const struct mproc__item *it,
 	struct mproc__job *job;
 	int r;
 
+	if ((r = check_options(options)) < 0)
+		return r;
 	if ((job = job_new(pool)) == NULL)
 		return -ENOMEM;
 	if ((r = encode(pool, job, it)) < 0) {
@@ -289,6 +310,23 @@ mproc__pool_has_room(struct mproc_pool *pool)
 	    pool->n_queued < (size_t)pool->opt.queue_jobs;
 }
 
+static int
+no_room(struct mproc_pool *pool, int wait_ms)
+{
+	bool full = !mproc__pool_has_room(pool);
+	char time[40] = "has no room";
+
+	if (wait_ms != 0)
+		(void)snprintf(time, sizeof(time), "had no room for %d ms",
+		    wait_ms);
+	return mproc__err(wait_ms == 0 ? -EAGAIN : -ETIMEDOUT, "pool %s %s: "
+	    "%s: %llu (%s)", pool->name, time,
+	    full ? "jobs that wait" : "results that wait to be got",
+	    full ? (unsigned long long)pool->n_queued :
+	    (unsigned long long)pool->puts.open,
+	    full ? ".queue_jobs" : ".window");
+}
+
 /* For a submit: 0, or why it is refused. */
 int
 mproc__pool_await_room(struct mproc_pool *pool, bool (*ready)(void *),
@@ -313,10 +351,7 @@ mproc__pool_await_room(struct mproc_pool *pool, bool (*ready)(void *),
 		return 0;
 	pool->want_room = true;
 	mproc__pool_flag(pool);
-	return wait_ms == 0 ?
-	    mproc__err(-EAGAIN, "pool %s has no room", pool->name) :
-	    mproc__err(-ETIMEDOUT, "pool %s had no room for %d ms",
-	    pool->name, wait_ms);
+	return no_room(pool, wait_ms);
 }
 
 /* There is room, or no more need to wait for it. */

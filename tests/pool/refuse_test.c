@@ -1,5 +1,5 @@
 /*
- * refuse_test.c - what a callback may not do to its pool, and does not.
+ * refuse_test.c - what is refused: that it does nothing, and says why.
  */
 #include <errno.h>
 #include <signal.h>
@@ -213,6 +213,71 @@ tp_edeadlk_has_done_nothing(void **state)
 	task_finish(victim);
 }
 
+static void
+tp_refusals_say_why(void **state)
+{
+	struct mproc_result r;
+	struct mproc_job job = { .timeout_ms = -5 };
+	struct mproc_pool_options o = { .name = "p", .workers = 1,
+	    .process.launch = MPROC_FORKSERVER };
+
+	(void)state;
+	assert_int_equal(mproc_pool_new(&task_class, &o, &victim), 0);
+	assert_int_equal(mproc_pool_get(victim, 0, &r), -ENODATA);
+	assert_string_equal(mproc_errmsg(NULL),
+	    "pool p: nothing was put: it was not started");
+	assert_int_equal(mproc_pool_start(victim), 0);
+	assert_int_equal(mproc_pool_get(victim, 0, &r), -ENODATA);
+	assert_string_equal(mproc_errmsg(NULL), "pool p: nothing was put");
+	assert_int_equal(mproc_pool_put_job(victim, 0, &job, task_square),
+	    -EINVAL);
+	assert_string_equal(mproc_errmsg(NULL),
+	    "job options: .timeout_ms is -5, should be -1 or more");
+	assert_int_equal(mproc_pool_put(victim, SOON, task_square), 0);
+	while (mproc_pool_get(victim, SOON, &r) == 1)
+		mproc_msg_free(r.reply);
+	assert_string_equal(mproc_errmsg(NULL),
+	    "pool p: every result was got");
+	task_finish(victim);
+}
+
+static bool
+two_done(const struct mproc_pool_stats *st, void *arg)
+{
+	(void)arg;
+	return st->done == 2;
+}
+
+static void
+tp_no_room_says_of_what(void **state)
+{
+	struct mproc_result r;
+
+	(void)state;
+	victim = task_pool((struct mproc_pool_options){ .name = "p",
+	    .workers = 1, .window = 2, .queue_jobs = 1 });
+	assert_int_equal(mproc_pool_put(victim, SOON, task_square), 0);
+	assert_int_equal(mproc_pool_put(victim, SOON, task_square), 0);
+	assert_true(task_until(victim, two_done, NULL));
+	assert_int_equal(mproc_pool_put(victim, 1, task_square),
+	    -ETIMEDOUT);
+	assert_string_equal(mproc_errmsg(NULL), "pool p had no room for "
+	    "1 ms: results that wait to be got: 2 (.window)");
+	while (mproc_pool_get(victim, SOON, &r) == 1)
+		mproc_msg_free(r.reply);
+	/* one runs, one waits */
+	assert_int_equal(mproc_pool_submit(victim, SOON, NULL, task_nap,
+	    .ms = 10 * SOON), 0);
+	assert_int_equal(mproc_pool_submit(victim, SOON, NULL, task_square),
+	    0);
+	assert_int_equal(mproc_pool_submit(victim, 0, NULL, task_square),
+	    -EAGAIN);
+	assert_string_equal(mproc_errmsg(NULL), "pool p has no room: jobs "
+	    "that wait: 1 (.queue_jobs)");
+	assert_int_equal(mproc_pool_terminate(victim), 0);
+	task_finish(victim);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -221,6 +286,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(tp_free_in_on_done),
 		cmocka_unit_test(tp_free_in_a_handler_or_a_report),
 		cmocka_unit_test(tp_edeadlk_has_done_nothing),
+		cmocka_unit_test(tp_refusals_say_why),
+		cmocka_unit_test(tp_no_room_says_of_what),
 	};
 
 	if (mproc_init(argc, argv) < 0)

@@ -160,6 +160,8 @@ pmw12_options_are_checked(void **state)
 		{ .queue_jobs = -2 }, { .window = -2 },
 		{ .max_age_ms = -1 }, { .idle_ms = -1 }, { .ping_ms = -1 },
 		{ .max_rss = -1 }, { .workers = 1 << 30 },
+		{ .timeout_ms = -2 }, { .expire_ms = -2 }, { .retries = -2 },
+		{ .workers = 2, .min_workers = 3 },
 	};
 	struct mproc_pool *pool = NULL;
 	size_t i;
@@ -168,6 +170,12 @@ pmw12_options_are_checked(void **state)
 	for (i = 0; i < TEST_COUNT(bad); i++)
 		assert_int_equal(mproc_pool_new(&task_class, &bad[i], &pool),
 		    -EINVAL);
+	assert_string_equal(mproc_errmsg(NULL), "pool options: .min_workers "
+	    "is 3, should be -1 to 2");
+	assert_int_equal(mproc_pool_new(&task_class, &bad[0], &pool),
+	    -EINVAL);
+	assert_string_equal(mproc_errmsg(NULL), "pool options: .workers is "
+	    "-1, should be 0 to 65536");
 	assert_int_equal(mproc_pool_new(NULL, NULL, &pool), -EINVAL);
 	assert_int_equal(mproc_pool_new(&task_class, NULL, NULL), -EINVAL);
 	assert_null(pool);
