@@ -91,7 +91,8 @@ struct mproc_job_handler {
  * is the pool's where it has one.
  *
  * @timeout_ms  the handler's running time; then its worker is killed and the
- *              job ends with -ETIMEDOUT.  -1: none
+ *              job ends with -ETIMEDOUT; the text names command, worker
+ *              and limit.  -1: none
  * @expire_ms   not begun after this time: -ETIMEDOUT, never run.  -1: none
  * @retries     after its worker died, run it again so often; only for jobs
  *              that may run twice.  -1: none
@@ -140,7 +141,8 @@ enum mproc_worker_event {
  * struct mproc_worker - what a callback hears of a worker; borrowed.
  *
  * @id     from 1, never used twice in a pool
- * @pid    0 when it is dead
+ * @pid    of a dead one (death is not NULL) what it was: another process may
+ *         have it now.  0: it has not got one
  * @jobs   that it has done
  * @age_ms since its start
  * @death  how it ended; NULL while it lives

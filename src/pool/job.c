@@ -1,6 +1,7 @@
 /*
  * job.c - a job's way from the queue to its end, which it has exactly once.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,6 +115,19 @@ count(struct mproc_pool *pool, const struct mproc__job *job, int code,
 		st->crashed++;
 	else
 		st->failed++;
+}
+
+void
+mproc__job_too_long(const struct mproc__job *job, char *buf, size_t size)
+{
+	const struct mproc *p = job->worker->p;
+	struct mproc__envelope env = { .command_len = 0 };
+
+	(void)mproc__envelope_read(job->body.data, job->body.len, &env);
+	(void)snprintf(buf, size, "c__%.*s in %s (pid %d) ran longer than "
+	    "its timeout of %lld ms", (int)env.command_len, env.command,
+	    p->name, (int)p->child.pid,
+	    (long long)(job->timeout_ns / 1000000));
 }
 
 /* A copy that lives with the future; without memory there is none. */

@@ -24,8 +24,7 @@ mproc__worker_info(struct mproc__worker *w, struct mproc_worker *ret)
 {
 	*ret = (struct mproc_worker){
 		.id = w->id,
-		.pid = w->p->status == MPROC_STATUS_DEAD ? 0 :
-		    (int)w->p->child.pid,
+		.pid = (int)w->p->child.pid,
 		.jobs = w->done,
 		.age_ms = (mproc__now_ns() - w->started) / MS,
 		.text = ""
@@ -324,6 +323,8 @@ mproc__pool_wind_up(struct mproc_pool *pool)
 static void
 too_long(struct mproc__worker *w, struct mproc__job *job)
 {
+	char late[200];
+
 	if (job->verdict == 0)
 		job->verdict = -ETIMEDOUT;
 	if (!w->local) {
@@ -332,12 +333,12 @@ too_long(struct mproc__worker *w, struct mproc__job *job)
 	}
 	/* a thread cannot be killed: its answer will find nobody */
 	(void)mproc__cancel_call(w->p, job->id);
+	mproc__job_too_long(job, late, sizeof(late));
 	job->timeout_ns = 0;
 	w->pool->n_timed--;
 	if (job->f != NULL) {
 		job->f->job = NULL;
-		mproc__future_complete(job->f, job->verdict, NULL,
-		    "it ran too long");
+		mproc__future_complete(job->f, job->verdict, NULL, late);
 		job->f = NULL;
 	}
 }

@@ -324,6 +324,9 @@ void	mproc__job_drop(struct mproc_pool *, struct mproc__job *, int code,
 /* All that wait; returns how many. */
 int	mproc__pool_drop_queue(struct mproc_pool *, int code,
 	    const char *text);
+/* The text of its timeout, while a worker has it. */
+void	mproc__job_too_long(const struct mproc__job *, char *buf,
+	    size_t size);
 void	mproc__job_requeue(struct mproc_pool *, struct mproc__job *);
 void	mproc__job_free(struct mproc_pool *, struct mproc__job *);
 int	mproc__job_cancel(struct mproc_pool *, struct mproc__job *,

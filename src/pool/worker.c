@@ -392,6 +392,7 @@ orphan(struct mproc__worker *w, struct mproc__job *job, uint64_t begun)
 	struct mproc_pool *pool = w->pool;
 	bool running = d->msg_id == job->id && d->command[0] != '\0';
 	int code = job->verdict;
+	char late[200];
 
 	if (code == 0 && job->unwanted)
 		code = -ECANCELED;
@@ -404,9 +405,11 @@ orphan(struct mproc__worker *w, struct mproc__job *job, uint64_t begun)
 		pool->st.retried++;
 		mproc__job_requeue(pool, job);
 	} else {
+		if (code == -ETIMEDOUT)
+			mproc__job_too_long(job, late, sizeof(late));
 		mproc__job_end(pool, job, code != 0 ? code : -EPIPE, NULL,
 		    code == -ECANCELED ? "canceled" : code == -ETIMEDOUT ?
-		    "it ran too long" : w->p->death_text, d);
+		    late : w->p->death_text, d);
 	}
 }
 

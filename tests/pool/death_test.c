@@ -142,27 +142,58 @@ tpw10_a_death_does_not_harm_what_waits_there(void **state)
 }
 
 static void
+note_pid(enum mproc_worker_event event, const struct mproc_worker *w,
+    void *arg)
+{
+	if (event == MPROC_WORKER_KILLED || event == MPROC_WORKER_DIED)
+		*(int *)arg = w->pid;
+}
+
+static void
+a_death_has_its_pid(void **state)
+{
+	int told = -1, pid;
+	struct mproc_pool *pool = task_pool((struct mproc_pool_options){
+	    .workers = 1, .on_worker = note_pid, .arg = &told });
+
+	(void)state;
+	pid = task_pid(pool);
+	assert_int_equal(mproc_pool_call(pool, SOON, NULL, task_die,
+	    .sig = SIGKILL), -EPIPE);
+	(void)task_pid(pool);
+	assert_int_equal(told, pid);
+	task_finish(pool);
+}
+
+static void
 tp11_timeouts_kill(void **state)
 {
+	int told = -1, pid;
 	struct mproc_pool *pool = task_pool((struct mproc_pool_options){
-	    .workers = 1 });
-	int pid = task_pid(pool);
+	    .name = "slow", .workers = 1, .on_worker = note_pid,
+	    .arg = &told });
+	char text[100];
 	struct mproc_pool_stats s;
 	struct mproc_future *f, *g;
 	int64_t begun = task_now_ms();
 
 	(void)state;
+	pid = task_pid(pool);
 	assert_int_equal(mproc_pool_submit_job(pool, SOON,
 	    &(struct mproc_job){ .timeout_ms = 30 }, &f, task_spin), 0);
 	assert_int_equal(mproc_pool_submit_job(pool, SOON,
 	    &(struct mproc_job){ .expire_ms = 5 }, &g, task_square), 0);
 	assert_int_equal(task_result(f), -ETIMEDOUT);
+	(void)snprintf(text, sizeof(text), "c__spin in slow-1 (pid %d) ran "
+	    "longer than its timeout of 30 ms", pid);
+	assert_string_equal(mproc_future_errmsg(f), text);
 	assert_int_equal(task_result(g), -ETIMEDOUT);
 	assert_true(task_now_ms() - begun >= 30);
 	assert_int_not_equal(task_pid(pool), pid);
 	task_law(pool, &s);
 	assert_int_equal(s.timed_out, 2);
 	assert_int_equal(s.killed, 1);
+	assert_int_equal(told, pid);
 	mproc_future_free(f);
 	mproc_future_free(g);
 	task_finish(pool);
@@ -368,6 +399,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(pmw4_poison_after_its_retries),
 		cmocka_unit_test(tpw10_a_death_does_not_harm_what_waits_there),
 		cmocka_unit_test(tp11_timeouts_kill),
+		cmocka_unit_test(a_death_has_its_pid),
 		cmocka_unit_test(pm23_the_kinds_of_cancel),
 		cmocka_unit_test(bm14_no_workers_no_jobs),
 		cmocka_unit_test(pm15_fail_open_runs_here),

@@ -64,7 +64,7 @@ begin(struct mproc_pool_options o)
 }
 
 static void
-tp_free_in_on_worker(void **state)
+free_in_on_worker(void **state)
 {
 	struct mproc_result r = { .reply = NULL };
 	int i;
@@ -91,7 +91,7 @@ tp_free_in_on_worker(void **state)
 }
 
 static void
-tp_free_in_on_done(void **state)
+free_in_on_done(void **state)
 {
 	struct mproc_future *f, *other;
 
@@ -116,7 +116,7 @@ tp_free_in_on_done(void **state)
 }
 
 static void
-tp_free_in_a_handler_or_a_report(void **state)
+free_in_a_handler_or_a_report(void **state)
 {
 	static const struct mproc_job_handler h = { .finish = free_finish };
 	struct mproc_job job = { .handler = &h };
@@ -183,7 +183,7 @@ has_tried(const struct mproc_pool_stats *st, void *arg)
 }
 
 static void
-tp_edeadlk_has_done_nothing(void **state)
+edeadlk_has_done_nothing(void **state)
 {
 	struct mproc_pool_stats st;
 	struct mproc_future *f;
@@ -214,7 +214,7 @@ tp_edeadlk_has_done_nothing(void **state)
 }
 
 static void
-tp_refusals_say_why(void **state)
+refusals_say_why(void **state)
 {
 	struct mproc_result r;
 	struct mproc_job job = { .timeout_ms = -5 };
@@ -249,7 +249,7 @@ two_done(const struct mproc_pool_stats *st, void *arg)
 }
 
 static void
-tp_no_room_says_of_what(void **state)
+no_room_says_of_what(void **state)
 {
 	struct mproc_result r;
 
@@ -282,12 +282,12 @@ int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(tp_free_in_on_worker),
-		cmocka_unit_test(tp_free_in_on_done),
-		cmocka_unit_test(tp_free_in_a_handler_or_a_report),
-		cmocka_unit_test(tp_edeadlk_has_done_nothing),
-		cmocka_unit_test(tp_refusals_say_why),
-		cmocka_unit_test(tp_no_room_says_of_what),
+		cmocka_unit_test(free_in_on_worker),
+		cmocka_unit_test(free_in_on_done),
+		cmocka_unit_test(free_in_a_handler_or_a_report),
+		cmocka_unit_test(edeadlk_has_done_nothing),
+		cmocka_unit_test(refusals_say_why),
+		cmocka_unit_test(no_room_says_of_what),
 	};
 
 	if (mproc_init(argc, argv) < 0)
