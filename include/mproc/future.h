@@ -96,7 +96,9 @@ int mproc_future_next(struct mproc_future *f, int timeout_ms,
     struct mproc_msg **ret_item);
 /*
  * mproc_future_on_done - call fn once when it is done: at once if it is, else
- * inside the call (of any thread) in which it completes, as that returns.
+ * inside the call (of any thread, on the future, its process or pool, or
+ * their context) in which it completes, as that returns: of several, in the
+ * order of completion.  mproc_context_dispatch() does not count it.
  * The future may be freed in fn, not between its completion and fn.
  *
  * Returns 0, -EALREADY (it has one), -EINVAL, -ENOMEM, -ECHILD.

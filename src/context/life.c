@@ -28,6 +28,7 @@
 #include <mproc/error.h>
 
 #include "context/context.h"
+#include "process/process.h"
 
 #define GIVE_UP_MS	1000	/* SIGKILL works at once, or not at all */
 
@@ -107,7 +108,7 @@ ask(struct mproc__member *m, int64_t now)
 	struct mproc__peek peek;
 
 	mproc__member_peek(m, &peek);
-	(void)mproc_request_stop(m->p);
+	(void)mproc__request_stop(m->p);
 	m->rung = MPROC__RUNG_ASKED;
 	m->rung_end = after_ms(now, peek.grace_ms);
 }

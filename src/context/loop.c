@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "context/context.h"
+#include "future/future.h"
 
 #define EVENTS	64
 
@@ -105,6 +106,7 @@ mproc__context_round(struct mproc_context *ctx, int64_t deadline)
 	ctx->in_round = false;
 	mproc__sources_bury(ctx);
 	mproc__context_advance(ctx);
+	mproc__future_call();	/* of what was completed beside */
 }
 
 int

@@ -68,7 +68,7 @@ lives_again(struct mproc__member *m)
 {
 	m->ended = false;
 	if (m->rung != MPROC__RUNG_NONE)
-		(void)mproc_request_stop(m->p);
+		(void)mproc__request_stop(m->p);
 }
 
 void
@@ -110,7 +110,7 @@ tell_death(struct mproc__member *m)
 	mproc_death_fn *fn = own ? m->sup.on_death : m->ctx->app.on_death;
 	struct mproc__peek peek;
 
-	if (m->ended || death == NULL)
+	if (m->source.gone || m->ended || death == NULL)
 		return;
 	mproc__member_peek(m, &peek);
 	m->ended = true;
@@ -136,6 +136,7 @@ mproc__member_drain(struct mproc__member *m)
 	struct mproc_msg *msg;
 	int i, r;
 
+	/* the callback of a future, in there, may remove it, too */
 	for (i = 0; i < A_ROUND && !m->source.gone; i++) {
 		if ((r = mproc_recv(m->p, 0, &msg)) > 0) {
 			deliver(m, msg);

@@ -21,6 +21,8 @@
 
 /* Completed by this thread, and somebody wants to be called. */
 static _Thread_local struct mproc_future *to_call, **to_call_tail;
+static _Thread_local unsigned held;
+static _Thread_local unsigned generation; /* of the process these are of */
 static atomic_uint_fast64_t completions;
 
 void
@@ -57,9 +59,21 @@ make_readable(struct mproc_future *f)
 	(void)timerfd_settime(f->timerfd, TFD_TIMER_ABSTIME, &now, NULL);
 }
 
+/* A fork, in the middle of a call of its host, begins with none. */
+static void
+own(void)
+{
+	if (generation == mproc__fork_generation())
+		return;
+	generation = mproc__fork_generation();
+	held = 0;
+	to_call = NULL;
+}
+
 static void
 call_later(struct mproc_future *f)
 {
+	own();
 	if (to_call == NULL)
 		to_call_tail = &to_call;
 	f->fn_next = NULL;
@@ -79,12 +93,28 @@ mproc__future_call(void)
 	struct mproc_future *f;
 	mproc_future_fn *fn;
 
-	while ((f = to_call) != NULL) {
+	if (to_call == NULL)
+		return;
+	own();
+	while (held == 0 && (f = to_call) != NULL) {
 		to_call = f->fn_next;	/* fn may free it */
 		fn = f->fn;
 		f->fn = NULL;
 		fn(f, f->fn_arg);
 	}
+}
+
+void
+mproc__future_hold(void)
+{
+	own();
+	held++;
+}
+
+void
+mproc__future_unhold(void)
+{
+	held--;
 }
 
 void

@@ -79,9 +79,12 @@ void	mproc__future_complete(struct mproc_future *, int result,
 void	mproc__future_item(struct mproc_future *, struct mproc_msg *item);
 /*
  * Call what waits in this thread for futures that it completed; without any
- * lock.  Owners do this when they have unlocked.
+ * lock.  Owners do this when they have unlocked.  While the thread holds the
+ * calls back (for as long as it has a pool locked) this does nothing.
  */
 void	mproc__future_call(void);
+void	mproc__future_hold(void);
+void	mproc__future_unhold(void);
 bool	mproc__future_calls(void);	/* is there any? */
 /* The owner has more descriptors than before. */
 void	mproc__future_watch(struct mproc_future *);

@@ -39,11 +39,11 @@ call_items(struct mproc_pool *pool, struct mproc__job *job)
 		mproc__msg_set_next(item, NULL);
 		size = mproc__msg_size(item);
 		if (job->item_code == 0 && job->handler->item != NULL) {
-			pthread_mutex_unlock(&pool->lock);
+			mproc__pool_unlock(pool);
 			mproc__msg_lend(item);
 			r = job->handler->item(item, job->arg);
 			mproc__msg_unlend(item);
-			pthread_mutex_lock(&pool->lock);
+			mproc__pool_lock(pool);
 		} else {
 			mproc_msg_free(item);
 		}
@@ -67,7 +67,7 @@ call_end(struct mproc_pool *pool, struct mproc__job *job)
 	int code = job->item_code < 0 ? job->item_code : job->code;
 
 	job->reply = NULL;
-	pthread_mutex_unlock(&pool->lock);
+	mproc__pool_unlock(pool);
 	if (code >= 0 && h->finish != NULL) {
 		if ((code = h->finish(&reply, job->arg)) > 0)
 			code = 0;
@@ -78,7 +78,7 @@ call_end(struct mproc_pool *pool, struct mproc__job *job)
 		mproc_msg_free(reply);
 		reply = NULL;
 	}
-	pthread_mutex_lock(&pool->lock);
+	mproc__pool_lock(pool);
 	if (job->f != NULL)
 		mproc__future_complete(job->f, code, reply, job->text);
 	else if (job->sink != NULL)
@@ -106,10 +106,10 @@ call_news(struct mproc_pool *pool)
 	struct mproc__news *news = pool->news;
 
 	pool->news = news->next;
-	pthread_mutex_unlock(&pool->lock);
+	mproc__pool_unlock(pool);
 	pool->opt.on_worker(news->event, &news->w, pool->opt.arg);
 	free(news);
-	pthread_mutex_lock(&pool->lock);
+	mproc__pool_lock(pool);
 }
 
 static void
@@ -118,12 +118,12 @@ call_poison(struct mproc_pool *pool)
 	struct mproc__poison *poison = pool->poison;
 
 	pool->poison = poison->next;
-	pthread_mutex_unlock(&pool->lock);
+	mproc__pool_unlock(pool);
 	mproc__msg_lend(poison->msg);
 	pool->opt.on_poison(poison->msg, &poison->death, pool->opt.arg);
 	mproc__msg_unlend(poison->msg);
 	free(poison);
-	pthread_mutex_lock(&pool->lock);
+	mproc__pool_lock(pool);
 }
 
 void

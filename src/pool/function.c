@@ -132,10 +132,10 @@ report(struct work *w, size_t i, int code)
 {
 	w->progress.done += length_of(w, i);
 	w->progress.failed += code < 0 ? length_of(w, i) : 0;
-	pthread_mutex_lock(&w->pool->lock);
+	mproc__pool_lock(w->pool);
 	mproc__report(w->pool, &w->reporter, &w->progress,
 	    i + 1 == w->chunks);
-	pthread_mutex_unlock(&w->pool->lock);
+	mproc__pool_unlock(w->pool);
 }
 
 static int

@@ -31,7 +31,7 @@ mproc__pool_enter(struct mproc_pool *pool)
 
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&pool->lock);
+	mproc__pool_lock(pool);
 	pool->inside++;
 	return 0;
 }
@@ -41,9 +41,9 @@ call_futures(struct mproc_pool *pool)
 {
 	if (!mproc__future_calls())
 		return;
-	pthread_mutex_unlock(&pool->lock);
+	mproc__pool_unlock(pool);
 	mproc__future_call();
-	pthread_mutex_lock(&pool->lock);
+	mproc__pool_lock(pool);
 }
 
 static void	release(struct mproc_pool *);
@@ -56,7 +56,7 @@ finish(struct mproc_pool *pool)
 	    mproc__deadline(TERMINATE_MS));
 	mproc__pool_callbacks(pool);
 	call_futures(pool);
-	pthread_mutex_unlock(&pool->lock);
+	mproc__pool_unlock(pool);
 	release(pool);
 }
 
@@ -77,7 +77,7 @@ mproc__pool_leave(struct mproc_pool *pool)
 		return;
 	}
 	pool->inside--;
-	pthread_mutex_unlock(&pool->lock);
+	mproc__pool_unlock(pool);
 }
 
 int
@@ -97,14 +97,14 @@ mproc__pool_hold(struct mproc_pool *pool)
 	if ((r = mproc__pool_may_wait(pool)) < 0)
 		mproc__pool_leave(pool);
 	else
-		pthread_mutex_unlock(&pool->lock);
+		mproc__pool_unlock(pool);
 	return r;
 }
 
 void
 mproc__pool_let_go(struct mproc_pool *pool)
 {
-	pthread_mutex_lock(&pool->lock);
+	mproc__pool_lock(pool);
 	mproc__pool_leave(pool);
 }
 

@@ -272,6 +272,21 @@ struct mproc_pool {
 	struct mproc_pool_stats st;
 };
 
+/* Who has a pool locked does not call what its processes completed. */
+static inline void
+mproc__pool_lock(struct mproc_pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	mproc__future_hold();
+}
+
+static inline void
+mproc__pool_unlock(struct mproc_pool *pool)
+{
+	mproc__future_unhold();
+	pthread_mutex_unlock(&pool->lock);
+}
+
 /* pool.c */
 int	mproc__pool_check_owner(const struct mproc_pool *);
 int	mproc__pool_enter(struct mproc_pool *);

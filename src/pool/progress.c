@@ -33,11 +33,11 @@ mproc__report(struct mproc_pool *pool, struct mproc__reporter *r,
 		return;
 	r->next = now + REPORT_NS;
 	now_at.elapsed_ms = (now - r->begun) / 1000000;
-	pthread_mutex_unlock(&pool->lock);
+	mproc__pool_unlock(pool);
 	reporting = pool;
 	r->fn(&now_at, r->arg);
 	reporting = before;
-	pthread_mutex_lock(&pool->lock);
+	mproc__pool_lock(pool);
 }
 
 int64_t

@@ -283,9 +283,9 @@ lead(struct mproc_pool *pool, int64_t deadline)
 	pool->leading = true;
 	timeout = mproc__remaining_ms(mproc__min_deadline(deadline,
 	    pool->next_timer));
-	pthread_mutex_unlock(&pool->lock);
+	mproc__pool_unlock(pool);
 	n = epoll_wait(pool->epfd, ev, EVENTS, timeout);
-	pthread_mutex_lock(&pool->lock);
+	mproc__pool_lock(pool);
 	pool->leading = false;
 	round_of(pool, ev, n);
 }
@@ -336,9 +336,9 @@ mproc__pool_wait(struct mproc_pool *pool, bool (*ready)(void *), void *arg,
 			lead(pool, deadline);
 		mproc__pool_callbacks(pool);
 		if (mproc__future_calls()) {
-			pthread_mutex_unlock(&pool->lock);
+			mproc__pool_unlock(pool);
 			mproc__future_call();
-			pthread_mutex_lock(&pool->lock);
+			mproc__pool_lock(pool);
 		}
 	}
 	if (pool->waiting > 0)

@@ -387,9 +387,9 @@ mproc__feed_run(struct mproc_pool *pool)
 		;
 	*at = feed;
 	feed->running = true;
-	pthread_mutex_unlock(&pool->lock);
+	mproc__pool_unlock(pool);
 	r = feed->fn(feed->arg, &msg);
-	pthread_mutex_lock(&pool->lock);
+	mproc__pool_lock(pool);
 	feed->running = false;
 	if (feed->code < 0)
 		r = feed->code;		/* ended meanwhile */

@@ -245,7 +245,7 @@ mproc_free(struct mproc *p)
 		pthread_mutex_lock(&p->lock);
 		(void)mproc__stop_locked(p);
 		mproc__futures_fail(p, -ECANCELED, "the process was freed");
-		mproc__leave(p);
+		mproc__leave_calling(p);
 	}
 	if (!later)
 		mproc__release(p);
@@ -329,7 +329,7 @@ mproc_recv(struct mproc *p, int timeout_ms, struct mproc_msg **ret_msg)
 		    p->death_text);
 	}
 	mproc__interest(p);
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return r;
 }
 
@@ -345,7 +345,7 @@ mproc_fd(struct mproc *p)
 		mproc__interest(p);
 		r = p->epfd;
 	}
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return r;
 }
 
@@ -359,7 +359,7 @@ mproc_death(struct mproc *p)
 	if (p->status != MPROC_STATUS_DEAD)
 		mproc__work(p);
 	dead = p->status == MPROC_STATUS_DEAD;
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return dead ? &p->death : NULL;
 }
 
@@ -379,7 +379,7 @@ mproc_pid(struct mproc *p)
 	if (mproc__enter(p) < 0)
 		return 0;
 	pid = p->status == MPROC_STATUS_DEAD ? 0 : p->child.pid;
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return pid;
 }
 
@@ -397,7 +397,7 @@ mproc_pidfd(struct mproc *p)
 		    "process descriptor", p->name);
 	else
 		r = p->child.pidfd;
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return r;
 }
 
@@ -411,7 +411,7 @@ mproc_status(struct mproc *p)
 	if (p->status != MPROC_STATUS_NEW && p->status != MPROC_STATUS_DEAD)
 		mproc__work(p);
 	status = p->status;
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return status;
 }
 

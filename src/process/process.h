@@ -173,6 +173,11 @@ void	mproc__release(struct mproc *);
 int	mproc__enter(struct mproc *);
 /* Feeds the sinks, arms the timer, unlocks. */
 void	mproc__leave(struct mproc *);
+/*
+ * The same at the end of a program's call: then calls the callbacks of the
+ * futures that it completed.  They may free the process.
+ */
+void	mproc__leave_calling(struct mproc *);
 /* Locked: an emit of so many bytes is gone, its room is the backend's. */
 void	mproc__give_room(struct mproc *, size_t size);
 
@@ -325,9 +330,11 @@ int	mproc__signal(struct mproc *, int sig);
 bool	mproc__is_over(struct mproc *, void *generation);
 
 /*
- * For the context, which must not wait: send a ping (0 or -errno); when the
- * last pong came, CLOCK_MONOTONIC ns, 0 never.  Not locked.
+ * For the context, which must not wait and is in the middle of things, so
+ * that no callback may be called: mproc_request_stop(); send a ping (0 or
+ * -errno); when the last pong came, CLOCK_MONOTONIC ns, 0 never.  Not locked.
  */
+int	mproc__request_stop(struct mproc *);
 int	mproc__ping_start(struct mproc *);
 int64_t	mproc__ping_state(struct mproc *);
 

@@ -149,6 +149,6 @@ mproc_notify_typed(struct mproc *p, int wait_ms,
 			    "notification", p->name);
 			break;
 		}
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return r;
 }

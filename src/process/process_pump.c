@@ -441,6 +441,13 @@ mproc__leave(struct mproc *p)
 	pthread_mutex_unlock(&p->lock);
 }
 
+void
+mproc__leave_calling(struct mproc *p)
+{
+	mproc__leave(p);
+	mproc__future_call();
+}
+
 static void
 sever(struct mproc *p, struct mproc__channel *ch, bool *eof)
 {

@@ -87,7 +87,7 @@ mproc_reserve_typed(struct mproc *p, void **ret_at,
 		    p->name);
 	if (r == 0)
 		r = open_reserved(p, schema, args, ret_at);
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return r;
 }
 
@@ -130,7 +130,7 @@ mproc_commit(struct mproc *p)
 		}
 		mproc__wake_waiters(p);
 	}
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return r;
 }
 
@@ -143,6 +143,6 @@ mproc_unreserve(struct mproc *p)
 		return r;
 	if ((r = take_reserved(p)) == 0)
 		mproc__unreserve(p);
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return r;
 }

@@ -381,7 +381,7 @@ cast(struct mproc *p, const struct item *it)
 	if ((r = mproc__enter(p)) < 0)
 		return r;
 	r = post(p, it, MPROC__CAST, 0, MPROC__NEVER);
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return r;
 }
 
@@ -460,7 +460,7 @@ call(struct mproc *p, int timeout_ms, struct mproc_msg **ret_reply,
 		*ret_reply = f.reply;
 		f.reply = NULL;
 	}
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	mproc__future_release(&f);
 	return r;
 }
@@ -506,7 +506,7 @@ ask_new(struct mproc *p, int timeout_ms, struct mproc_future **ret_future,
 	} else
 		*ret_future = f;
 out:
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return r;
 }
 

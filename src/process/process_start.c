@@ -424,7 +424,7 @@ mproc_start(struct mproc *p)
 		return r;
 	if ((r = start_locked(p)) == 0)
 		r = wait_ready(p, MPROC__NEVER, true);
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return r;
 }
 
@@ -436,7 +436,7 @@ mproc_start_nowait(struct mproc *p)
 	if ((r = mproc__enter(p)) < 0)
 		return r;
 	r = start_locked(p);
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return r;
 }
 
@@ -448,6 +448,6 @@ mproc_wait_ready(struct mproc *p, int timeout_ms)
 	if ((r = mproc__enter(p)) < 0)
 		return r;
 	r = wait_ready(p, mproc__deadline(timeout_ms), false);
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return r;
 }

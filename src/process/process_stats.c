@@ -104,7 +104,7 @@ mproc_stats(struct mproc *p, struct mproc_stats *ret_stats)
 	s.dropped = s.dropped_overflow + s.dropped_stop + s.dropped_dead;
 	s.emits_waiting = p->inbox_count;
 	*ret_stats = s;
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return 0;
 }
 
@@ -147,7 +147,7 @@ mproc_activity(struct mproc *p, struct mproc_activity *ret_activity)
 			a->msg_id = mproc__page_get(&p->page->msg_id);
 		}
 	}
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return 0;
 }
 
@@ -168,7 +168,7 @@ mproc_set_log_level(struct mproc *p, enum mproc_level level)
 		r = mproc__control_send(p, MPROC__CREDIT, 0,
 		    MPROC_SCHEMA(ctl_credit), &(struct ctl_credit){ });
 	}
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return r == -EPIPE ? 0 : r;
 }
 
@@ -182,6 +182,6 @@ mproc_set_going(struct mproc *p, bool going)
 	p->no_go = !going;
 	if (p->page != NULL)
 		atomic_store(&p->page->no_go, (uint32_t)!going);
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return 0;
 }

@@ -75,7 +75,7 @@ mproc__signal(struct mproc *p, int sig)
 }
 
 int
-mproc_request_stop(struct mproc *p)
+mproc__request_stop(struct mproc *p)
 {
 	int r;
 
@@ -84,6 +84,15 @@ mproc_request_stop(struct mproc *p)
 	request_stop(p);
 	mproc__leave(p);
 	return 0;
+}
+
+int
+mproc_request_stop(struct mproc *p)
+{
+	int r = mproc__request_stop(p);
+
+	mproc__future_call();
+	return r;
 }
 
 int
@@ -101,7 +110,7 @@ mproc_wait_stop(struct mproc *p, int timeout_ms)
 	    mproc__deadline(timeout_ms))) < 0)
 		mproc__err(r, "%s still runs after %d ms", p->name,
 		    timeout_ms);
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return r;
 }
 
@@ -159,7 +168,7 @@ mproc_stop(struct mproc *p)
 	if ((r = mproc__enter(p)) < 0)
 		return r;
 	r = mproc__stop_locked(p);
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return r;
 }
 
@@ -192,10 +201,11 @@ mproc_stop_all(struct mproc *const *list, int n)
 	if (n < 0 || (list == NULL && n > 0))
 		return mproc__err(-EINVAL, "no processes given");
 	for (i = 0; i < n; i++)
-		(void)mproc_request_stop(list[i]);
+		(void)mproc__request_stop(list[i]);
 	for (i = 0; i < n; i++)
 		if ((r = stop_by(list[i], from)) < 0 && code == 0)
 			code = r;
+	mproc__future_call();
 	return code;
 }
 
@@ -219,7 +229,7 @@ mproc_kill(struct mproc *p)
 			mproc__err(r, "%s cannot be killed%s", p->name,
 			    r == -EOPNOTSUPP ? ": it is a thread" : "");
 	}
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return r;
 }
 
@@ -246,7 +256,7 @@ mproc_flush(struct mproc *p, int timeout_ms)
 		    mproc__deadline(timeout_ms));
 	if (r == 0 && p->status == MPROC_STATUS_DEAD)
 		r = -EPIPE;
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return r;
 }
 
@@ -301,7 +311,7 @@ mproc_ping(struct mproc *p, int timeout_ms)
 			r = mproc__err(-EPIPE, "%s died: %s", p->name,
 			    p->death_text);
 	}
-	mproc__leave(p);
+	mproc__leave_calling(p);
 	return r;
 }
 

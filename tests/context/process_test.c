@@ -440,6 +440,68 @@ vk53_log_level_of_all(void **state)
 }
 
 static void
+on_reply(struct mproc_future *f, void *arg)
+{
+	struct seen *s = arg;
+
+	assert_int_equal(mproc_future_result(f), 0);
+	mproc_future_free(f);
+	if (++s->messages == s->stop_after)
+		mproc_context_stop(s->ctx);
+}
+
+static void
+ask(struct mproc *p, mproc_future_fn *fn, struct seen *s)
+{
+	struct mproc_future *f;
+
+	assert_int_equal(mproc_ask(p, -1, &f, probe_silent), 0);
+	assert_int_equal(mproc_future_on_done(f, fn, s), 0);
+}
+
+static void
+vk29_futures_are_done_in_the_loop(void **state)
+{
+	struct seen s = { .ctx = ctx_make(), .stop_after = 5 };
+	struct mproc *p = started(s.ctx, NULL, NULL);
+	int i;
+
+	(void)state;
+	ask(p, on_reply, &s);
+	until(s.ctx, &s.messages, 1);
+	for (i = 0; i < 4; i++)
+		ask(p, on_reply, &s);
+	ctx_run(s.ctx);
+	assert_int_equal(s.messages, 5);
+	assert_null(mproc_context_free(s.ctx));
+	mproc_free(p);
+}
+
+static void
+on_reply_free(struct mproc_future *f, void *arg)
+{
+	struct seen *s = arg;
+
+	mproc_future_free(f);
+	s->messages++;
+	s->p = mproc_free(s->p);
+}
+
+static void
+vk29_freed_in_a_future_s_callback(void **state)
+{
+	struct seen s = { .ctx = ctx_make() };
+
+	(void)state;
+	s.p = started(s.ctx, NULL, NULL);
+	ask(s.p, on_reply_free, &s);
+	until(s.ctx, &s.messages, 1);
+	assert_null(s.p);
+	assert_int_equal(mproc_context_dispatch(s.ctx, 20), 0);
+	assert_null(mproc_context_free(s.ctx));
+}
+
+static void
 test_adding_without_memory(void **state)
 {
 	struct mproc_context *ctx;
@@ -478,6 +540,8 @@ main(void)
 		cmocka_unit_test(test_pings),
 		cmocka_unit_test(test_freed_in_on_ping_timeout),
 		cmocka_unit_test(vk53_log_level_of_all),
+		cmocka_unit_test(vk29_futures_are_done_in_the_loop),
+		cmocka_unit_test(vk29_freed_in_a_future_s_callback),
 		cmocka_unit_test(test_adding_without_memory),
 	};
 

@@ -10,6 +10,10 @@ tests_process_talk_test_LDADD = $(PROBE_LDADD)
 tests_process_life_test_SOURCES = tests/process/life_test.c
 tests_process_life_test_LDADD = $(PROBE_LDADD)
 
+check_PROGRAMS += tests/process/done_test
+tests_process_done_test_SOURCES = tests/process/done_test.c
+tests_process_done_test_LDADD = $(PROBE_LDADD)
+
 check_PROGRAMS += tests/process/stop_test tests/process/death_test \
 	tests/process/log_lane_test tests/process/output_test \
 	tests/process/guest_test tests/process/run_test \
