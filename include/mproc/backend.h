@@ -36,9 +36,9 @@ int mproc_emit_msg(struct mproc_backend *base, const struct mproc_msg *msg);
  * mproc_reply - answer a call, now or (after mproc_defer()) later.
  *
  * Returns 0 (also for a cast, where it does nothing), -EALREADY when it was
- * answered before, -EINVAL when the row's .reply names another message,
- * -EPIPE, -EMSGSIZE, -EBADF, -ENOMEM.  A deferred request is freed by the
- * reply.
+ * answered before (also logged as a warning), -EINVAL when the row's .reply
+ * names another message, -EPIPE, -EMSGSIZE, -EBADF, -ENOMEM.  A deferred
+ * request is freed by the reply.
  */
 #define mproc_reply(req_, message_, ...)				\
 	mproc__kwargs(message_, mproc_reply_typed((req_),		\

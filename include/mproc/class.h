@@ -128,11 +128,11 @@ struct mproc_class {
  * the backend; args and all that it points to are borrowed until it returns
  * (a deferred request does not keep them).  It returns >= 0, or a negative
  * errno, which a caller gets as the error of its call (mproc_fail() adds a
- * text) and which is logged as a warning.  One that returns without a reply,
- * and without mproc_defer(), gives an empty one, `ok`, of which mproc_args()
- * is NULL.  A handler without a row in the
- * table is a warning of the compiler (an unused function).  C only: a
- * C++ program declares rows by hand.
+ * text) and which is logged as a warning, also after a reply, when it reaches
+ * no caller any more.  One that returns without a reply, and without
+ * mproc_defer(), gives an empty one, `ok`, of which mproc_args() is NULL.  A
+ * handler without a row in the table is a warning of the compiler (an unused
+ * function).  C only: a C++ program declares rows by hand.
  */
 #define MPROC_COMMAND(class_, command_)					\
 	static int c__##command_(struct class_ *,			\

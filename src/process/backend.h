@@ -31,6 +31,7 @@ struct mproc_request {
 	bool		 is_call, answered, deferred;
 	bool		 urgent;	/* in the thread of notifications */
 	bool		 counted;	/* its outcome is in the accounts */
+	bool		 lost_logged;	/* a second reply is in the log */
 	int64_t		 deadline_ns;	/* 0: none */
 	uint64_t	 bytes;
 	const char	*command;	/* the row's, or `unknown` */

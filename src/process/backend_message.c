@@ -71,6 +71,7 @@ begin(struct mproc__core *core, struct mproc_request *req,
 	req->row = row;
 	req->is_call = env->kind == MPROC__CALL;
 	req->answered = req->deferred = req->counted = false;
+	req->lost_logged = false;
 	req->deadline_ns = env->meta.deadline_ns;
 	req->bytes = frame->size;
 	if (row >= 0)
@@ -116,6 +117,16 @@ log_failure(struct mproc_request *req, int code, const char *text)
 		    req->command, text, mproc_errname(code));
 }
 
+/* Nobody gets an error any more that comes after the answer. */
+static void
+log_lost(struct mproc_request *req, int code, const char *text)
+{
+	mproc__core_log(req->core, MPROC_WARNING, "class %s, c__%s failed "
+	    "after its reply, which stands: %s (%s), call %llu",
+	    req->core->class->name, req->command, text, mproc_errname(code),
+	    (unsigned long long)req->id);
+}
+
 /* The handler has returned r. */
 static void
 finish(struct mproc__core *core, struct mproc_request *req, int r)
@@ -126,10 +137,12 @@ finish(struct mproc__core *core, struct mproc_request *req, int r)
 	req->poke = NULL;
 	req->fds = NULL;
 	req->n_fds = 0;
+	if (r < 0 && (text[0] == '\0' || req->fail_code != r))
+		text = strerrordesc_np(-r) != NULL ?
+		    strerrordesc_np(-r) : "error";
+	if (r < 0 && req->answered && !req->lost_logged)
+		log_lost(req, r, text);
 	if (r < 0 && !req->answered) {
-		if (text[0] == '\0' || req->fail_code != r)
-			text = strerrordesc_np(-r) != NULL ?
-			    strerrordesc_np(-r) : "error";
 		(void)mproc__answer_error(req, r, text);
 		log_failure(req, r, text);
 		req->deferred = false;

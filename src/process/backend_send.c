@@ -372,6 +372,19 @@ end_cast(struct mproc_request *req)
 	forget(req);
 }
 
+/* Said here: the handler need not look at the code, or return it. */
+static int
+refuse_second(struct mproc_request *req)
+{
+	mproc__core_log(req->core, MPROC_WARNING, "class %s, c__%s replied "
+	    "again: the first reply stands, call %llu",
+	    req->core->class->name, req->command,
+	    (unsigned long long)req->id);
+	req->lost_logged = true;
+	return mproc__err(-EALREADY, "command %s was answered before",
+	    req->command);
+}
+
 static int
 reply(struct mproc_request *req, const struct item *it)
 {
@@ -383,8 +396,7 @@ reply(struct mproc_request *req, const struct item *it)
 		return 0;
 	}
 	if (req->answered)
-		return mproc__err(-EALREADY, "command %s was answered before",
-		    req->command);
+		return refuse_second(req);
 	if ((r = check_reply(req, it)) < 0 ||
 	    (r = put(req->core, MPROC__REPLY, it, req, &size)) < 0)
 		return mproc__keep_words(req, r);

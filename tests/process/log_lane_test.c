@@ -24,7 +24,7 @@ static struct kept {
 	enum mproc_level level[KEEP];
 	pid_t		 pid[KEEP];
 	char		 name[KEEP][48];
-	char		 text[KEEP][48];
+	char		 text[KEEP][96];
 } kept;
 
 static void
@@ -413,6 +413,30 @@ a_sink_may_wait_for_the_process(void **state)
 	fix_finish(d.p);
 }
 
+/* What comes after the reply reaches no caller, but the log. */
+static void
+vk43_what_follows_a_reply_is_logged(void **state)
+{
+	static const char *const texts[] = {
+		"class Probe, c__relapse failed after its reply, which "
+		    "stands: too late (EDOM), call 1",
+		"class Probe, c__twice replied again: the first reply "
+		    "stands, call 2"
+	};
+	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
+	int i;
+
+	assert_int_equal(mproc_call(p, SOON, NULL, probe_relapse), 0);
+	assert_int_equal(mproc_call(p, SOON, NULL, probe_twice), 0);
+	assert_int_equal(mproc_stop(p), 0);
+	assert_int_equal(kept.n, 2);
+	for (i = 0; i < 2; i++) {
+		assert_string_equal(kept.text[i], texts[i]);
+		assert_int_equal(kept.level[i], MPROC_WARNING);
+	}
+	fix_finish(p);
+}
+
 /* No sink at all: received, counted, thrown away. */
 static void
 without_a_sink_nothing_happens(void **state)
@@ -450,6 +474,8 @@ main(int argc, char **argv)
 		KEPT_PROCESSES(other_loggers_travel_too),
 		KEPT_PROCESSES(vk43_a_thousand_failures_are_logged),
 		KEPT(vk43_a_thousand_failures_are_logged, 3, "thread"),
+		KEPT_PROCESSES(vk43_what_follows_a_reply_is_logged),
+		KEPT(vk43_what_follows_a_reply_is_logged, 3, "thread"),
 		KEPT_PROCESSES(vk8_unknown_casts_are_logged_once),
 		KEPT_PROCESSES(the_last_record_arrives),
 		KEPT_PROCESSES(many_records_then_death),

@@ -37,6 +37,7 @@ MPROC_COMMAND(probe, spin);
 MPROC_COMMAND(probe, hold);
 MPROC_COMMAND(probe, release);
 MPROC_COMMAND(probe, twice);
+MPROC_COMMAND(probe, relapse);
 MPROC_COMMAND(probe, wrong);
 MPROC_COMMAND(probe, silent);
 MPROC_COMMAND(probe, open);
@@ -69,6 +70,7 @@ static const struct mproc_handler probe_handlers[] = {
 	MPROC_HANDLER(probe, hold, "defer"),
 	MPROC_HANDLER(probe, release, "answer all that is held"),
 	MPROC_HANDLER(probe, twice, "reply twice"),
+	MPROC_HANDLER(probe, relapse, "reply, then fail"),
 	MPROC_HANDLER(probe, wrong, "reply another message than the row's",
 	    .reply = MPROC_SCHEMA(probe_echoed)),
 	MPROC_HANDLER(probe, silent, "return without a reply"),
@@ -328,6 +330,16 @@ c__twice(struct probe *self, const struct probe_twice *args,
 	(void)mproc_reply(req, probe_held, .n = 1);
 	r = mproc_reply(req, probe_held, .n = 2);
 	return mproc_emit(&self->base, probe_code, .code = r);
+}
+
+static int
+c__relapse(struct probe *self, const struct probe_relapse *args,
+    struct mproc_request *req)
+{
+	(void)self;
+	(void)args;
+	(void)mproc_reply(req, probe_held, .n = 1);
+	return mproc_fail(req, -EDOM, "too late");
 }
 
 static int

@@ -25,6 +25,7 @@ MPROC_MESSAGE(probe, hold, (int64_t, n));	/* deferred */
 MPROC_MESSAGE(probe, release, (bool, reversed));	/* answer what is held */
 MPROC_MESSAGE(probe, held, (int64_t, n));
 MPROC_MESSAGE(probe, twice);		/* replies twice: the second's code */
+MPROC_MESSAGE(probe, relapse);		/* replies, then fails */
 MPROC_MESSAGE(probe, wrong);		/* replies what its row does not name */
 MPROC_MESSAGE(probe, silent);		/* no reply */
 MPROC_MESSAGE(probe, open, (struct mproc_fd, fd), (bool, take));
