@@ -250,3 +250,35 @@ mproc_pool_class_of(const struct mproc_pool *pool)
 {
 	return pool != NULL ? pool->index.class : NULL;
 }
+
+int
+mproc_pool_stop(struct mproc_pool *pool, int grace_ms)
+{
+	int r;
+
+	if ((r = mproc__pool_hold(pool)) < 0)
+		return r;
+	(void)mproc_pool_close(pool);
+	if ((r = mproc_pool_join(pool, grace_ms)) == -ETIMEDOUT) {
+		(void)mproc_pool_terminate(pool);
+		mproc__err(r, "pool %s had to be terminated after %d ms",
+		    pool->name, grace_ms);
+	}
+	mproc__pool_let_go(pool);
+	return r;
+}
+
+void
+mproc_pool_done(struct mproc_pool **pool)
+{
+	struct mproc_pool *held = *pool;
+	int r;
+
+	if (held == NULL)
+		return;
+	if ((r = mproc__pool_hold(held)) == 0)
+		(void)mproc_pool_stop(held, mproc__pool_grace(&held->opt));
+	*pool = mproc_pool_free(held);
+	if (r == 0)
+		mproc__pool_let_go(held);
+}

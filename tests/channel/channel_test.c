@@ -448,6 +448,13 @@ struct end {
 };
 
 static bool
+flood_done(const struct end *e)
+{
+	return e->sent == FLOOD && e->got == FLOOD &&
+	    mproc__channel_queued(e->ch) == 0;
+}
+
+static bool
 flood_turn(struct end *e)
 {
 	struct pollfd pfd = { mproc__channel_fd(e->ch), POLLIN, 0 };
@@ -458,6 +465,8 @@ flood_turn(struct end *e)
 		if (send_frame(e->ch, 1 + e->sent % 500, e->sent, false,
 		    true) >= 0)
 			e->sent++;
+	if (flood_done(e))
+		return true;	/* nobody would wake us */
 	pfd.events = wanted(e->ch);
 	if (mproc__channel_listen(e->ch))
 		ms = 0;
@@ -481,7 +490,7 @@ flood(void *arg)
 	struct end *e = arg;
 
 	e->ok = true;
-	while (e->ok && (e->got < FLOOD || mproc__channel_queued(e->ch) > 0))
+	while (e->ok && !flood_done(e))
 		e->ok = flood_turn(e);
 	return NULL;
 }
