@@ -36,8 +36,8 @@ mproc__pool_enter(struct mproc_pool *pool)
 	return 0;
 }
 
-static void
-call_futures(struct mproc_pool *pool)
+void
+mproc__pool_call_futures(struct mproc_pool *pool)
 {
 	if (!mproc__future_calls())
 		return;
@@ -55,7 +55,7 @@ finish(struct mproc_pool *pool)
 	(void)mproc__pool_wait(pool, mproc__pool_is_over, pool,
 	    mproc__deadline(TERMINATE_MS));
 	mproc__pool_callbacks(pool);
-	call_futures(pool);
+	mproc__pool_call_futures(pool);
 	mproc__pool_unlock(pool);
 	release(pool);
 }
@@ -71,7 +71,7 @@ mproc__pool_leave(struct mproc_pool *pool)
 		for (w = pool->dirty; w != NULL; w = w->dirty_next)
 			mproc__interest(w->p);
 	mproc__pool_flag(pool);
-	call_futures(pool);
+	mproc__pool_call_futures(pool);
 	if (pool->freeing && pool->inside == 1) {
 		finish(pool);
 		return;

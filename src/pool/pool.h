@@ -290,6 +290,8 @@ mproc__pool_unlock(struct mproc_pool *pool)
 /* pool.c */
 int	mproc__pool_check_owner(const struct mproc_pool *);
 int	mproc__pool_enter(struct mproc_pool *);
+/* Locked, and unlocks for what futures that are complete want called. */
+void	mproc__pool_call_futures(struct mproc_pool *);
 void	mproc__pool_leave(struct mproc_pool *);
 /*
  * Unlocked: for several calls in a row.  A callback may free the pool in one

@@ -335,11 +335,7 @@ mproc__pool_wait(struct mproc_pool *pool, bool (*ready)(void *), void *arg,
 		else
 			lead(pool, deadline);
 		mproc__pool_callbacks(pool);
-		if (mproc__future_calls()) {
-			mproc__pool_unlock(pool);
-			mproc__future_call();
-			mproc__pool_lock(pool);
-		}
+		mproc__pool_call_futures(pool);
 	}
 	if (pool->waiting > 0)
 		pthread_cond_broadcast(&pool->cond);

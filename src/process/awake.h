@@ -23,8 +23,8 @@ struct mproc__awake {
 };
 
 /*
- * It is asked for now.  Who waits looks for spin_us (0: never), twice as long
- * for what a fork or an exit takes.
+ * It has just been asked for.  Who waits looks for spin_us (0: never), twice
+ * as long for what a fork or an exit takes.
  */
 void	mproc__awake_for(struct mproc__awake *, enum mproc__asked,
 	    int spin_us);
