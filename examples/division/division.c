@@ -90,6 +90,9 @@ main(int argc, char **argv)
 			printf("job %d failed: %s\n", (int)r.index, r.text);
 		mproc_msg_free(r.reply);
 	}
+	/* in order: all that the workers logged is here then */
+	if (mproc_pool_close(pool) < 0 || mproc_pool_join(pool, -1) < 0)
+		errx(1, "%s", mproc_errmsg(NULL));
 	mproc_pool_free(pool);
 	printf("%d log records came in\n", records);
 	return 0;

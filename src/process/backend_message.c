@@ -143,8 +143,9 @@ finish(struct mproc__core *core, struct mproc_request *req, int r)
 	if (r < 0 && req->answered && !req->lost_logged)
 		log_lost(req, r, text);
 	if (r < 0 && !req->answered) {
-		(void)mproc__answer_error(req, r, text);
+		/* first: who has the answer may end us at once */
 		log_failure(req, r, text);
+		(void)mproc__answer_error(req, r, text);
 		req->deferred = false;
 	}
 	if (req->deferred && !req->answered) {

@@ -241,6 +241,26 @@ the_last_record_arrives(void **state)
 	fix_finish(p);
 }
 
+/* Who has the error of a call may end the backend: its record is here. */
+static void
+vk43_a_failure_is_logged_before_its_answer(void **state)
+{
+	struct mproc *p = fix_new(&probe_class, (struct mproc_options){
+	    .launch = fix_placement(state), .name = "brief" });
+	int i, tries = (int)test_count("MPROC_CHAOS_LOGS", 60);
+
+	for (i = 0; i < tries; i++) {
+		kept.n = 0;
+		assert_int_equal(mproc_start(p), 0);
+		assert_int_equal(mproc_call(p, SOON, NULL, probe_fail,
+		    .code = -EIO, .text = "broken"), -EIO);
+		assert_int_equal(mproc_kill(p), 0);
+		assert_int_equal(kept.n, 1);
+		assert_non_null(strstr(kept.text[0], "broken"));
+	}
+	fix_finish(p);
+}
+
 /* Many records before it: the last of them. */
 static void
 many_records_then_death(void **state)
@@ -473,6 +493,7 @@ main(int argc, char **argv)
 		KEPT(vk28_levels_change_at_run_time, 3, "thread"),
 		KEPT_PROCESSES(other_loggers_travel_too),
 		KEPT_PROCESSES(vk43_a_thousand_failures_are_logged),
+		KEPT_PROCESSES(vk43_a_failure_is_logged_before_its_answer),
 		KEPT(vk43_a_thousand_failures_are_logged, 3, "thread"),
 		KEPT_PROCESSES(vk43_what_follows_a_reply_is_logged),
 		KEPT(vk43_what_follows_a_reply_is_logged, 3, "thread"),
