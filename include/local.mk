@@ -8,6 +8,7 @@ mproc_HEADERS = \
 	%D%/mproc/error.h \
 	%D%/mproc/function.h \
 	%D%/mproc/future.h \
+	%D%/mproc/limiter.h \
 	%D%/mproc/log.h \
 	%D%/mproc/message.h \
 	%D%/mproc/message_generic.h \

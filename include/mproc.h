@@ -14,6 +14,7 @@
 #include <mproc/error.h>
 #include <mproc/function.h>
 #include <mproc/future.h>
+#include <mproc/limiter.h>
 #include <mproc/log.h>
 #include <mproc/message.h>
 #include <mproc/pool.h>

@@ -34,6 +34,7 @@
 
 #include <mproc/class.h>
 #include <mproc/future.h>
+#include <mproc/limiter.h>
 #include <mproc/log.h>
 #include <mproc/message.h>
 #include <mproc/process.h>
@@ -46,7 +47,6 @@ extern "C" {
 #endif
 
 struct mproc_pool;
-struct mproc_limiter;
 
 /*
  * mproc_cpu_count - processors that this process may use: its affinity, and
@@ -616,26 +616,6 @@ int mproc_pool_stats(struct mproc_pool *pool,
     struct mproc_pool_stats *ret_stats);
 const char *mproc_pool_name(const struct mproc_pool *pool);
 const struct mproc_class *mproc_pool_class_of(const struct mproc_pool *pool);
-
-/*
- * A limiter: so many tokens, for the jobs of one pool or several.
- *
- * set_total takes effect at once; fewer than are out is fine.
- * try_acquire: 0 or -EAGAIN; release: 0, -EINVAL (none is out): for own use.
- * A pool's jobs that wait for tokens wait in its queue.
- */
-int mproc_limiter_new(int total, struct mproc_limiter **ret_limiter);
-int mproc_limiter_set_total(struct mproc_limiter *limiter, int total);
-int mproc_limiter_try_acquire(struct mproc_limiter *limiter);
-int mproc_limiter_release(struct mproc_limiter *limiter);
-struct mproc_limiter_stats {
-	int total, borrowed;
-	unsigned waiting;	/* pools with jobs that wait for it */
-};
-int mproc_limiter_stats(struct mproc_limiter *limiter,
-    struct mproc_limiter_stats *ret_stats);
-/* When no pool has it any more; NULL is fine.  Returns NULL. */
-struct mproc_limiter *mproc_limiter_free(struct mproc_limiter *limiter);
 
 #ifdef __cplusplus
 #pragma GCC diagnostic pop
