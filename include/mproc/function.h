@@ -34,7 +34,8 @@ extern "C" {
 /* What travels: values side by side, and what became of them. */
 MPROC_MESSAGE(mproc__chunk, run, (int64_t, first),
     (struct mproc_bytes, values));
-MPROC_MESSAGE(mproc__chunk, done, (struct mproc_bytes, values));
+MPROC_MESSAGE(mproc__chunk, done, (int64_t, count),
+    (struct mproc_bytes, values), (struct mproc_bytes, codes));
 struct mproc__chunk { struct mproc_backend base; };
 
 /*
@@ -54,8 +55,7 @@ struct mproc_function {
 
 /*
  * mproc_function_serve - the handler of such a class: calls the function for
- * each value of a chunk.  The first negative return ends the chunk with that
- * code.
+ * each value of a chunk, and replies with what it has when it is asked to.
  */
 int mproc_function_serve(const struct mproc_function *fn, const void *args,
     struct mproc_request *req);
@@ -117,11 +117,20 @@ int mproc_function_serve(const struct mproc_function *fn, const void *args,
  * @in, @out  shape: n values of the function's types; another type is a
  *            warning of the compiler.  They may be the same array
  *
- * As many values go in a message as leave each worker about four.
+ * Values go in chunks.  After a tenth of a second or two a worker brings back
+ * what of its chunk is done, and the rest goes to whoever has time.  So
+ * progress is told, and a cancel or .stop_on_error heeded, that soon, or when
+ * the value is done that takes longer.  A job's timeout_ms is meant for a
+ * value: a chunk is asked back before it has passed.
+ *
+ * A worker's death costs the value that it was at and those of its chunk
+ * before it, whose results it had: the text and .on_failed say which.  The
+ * rest goes to others.
  *
  * Returns 0, or the code of the first value, by position, that failed:
- * mproc_errmsg() names it; then out is filled in but for its chunk and those
- * that failed after it; or a code of mproc_pool_submit().
+ * mproc_errmsg() names it; out is filled in but for those that failed, and
+ * .on_failed hears of each; or, with none filled in, a code of
+ * mproc_pool_submit().
  */
 #define mproc_map(name_, in_, n_, out_)					\
 	mproc_function_map(NULL, name_, (in_), (n_), NULL, (out_))

@@ -412,12 +412,19 @@ int mproc_pool_clear(struct mproc_pool *pool);
  * @stop_on_error the first failure ends it: what has not begun is canceled
  * @progress      called at most ten times a second, and at the end
  * @progress_arg  for it
+ * @on_failed     hears of what has no result: `n` of them from position
+ *                `first` on, and why; of plain functions (mproc/function.h)
+ *                when it is known, else at the end
+ * @on_failed_arg for it
  */
 struct mproc_map_options {
 	const struct mproc_job *job;
 	bool		 stop_on_error;
 	mproc_progress_fn *progress;
 	void		*progress_arg;
+	void		(*on_failed)(size_t first, size_t n, int code,
+			    const char *text, void *arg);
+	void		*on_failed_arg;
 };
 
 /*

@@ -399,6 +399,8 @@ const char *mproc_status_name(enum mproc_status status);
  * @core      a core was dumped
  * @command   of the handler in progress, "" if none
  * @msg_id    of the call in progress, 0 for a cast or none
+ * @value     that a map over a plain function (mproc/function.h) was at: its
+ *            position in the array; -1: none
  * @uptime_ms from launch to death
  * @last_log  the last log record's text, "" if none; both borrowed as the
  *            record is
@@ -410,6 +412,7 @@ struct mproc_death {
 	bool		 core;
 	const char	*command;
 	uint64_t	 msg_id;
+	int64_t		 value;
 	int64_t		 uptime_ms;
 	const char	*last_log;
 };

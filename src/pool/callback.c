@@ -82,7 +82,7 @@ call_end(struct mproc_pool *pool, struct mproc__job *job)
 	if (job->f != NULL)
 		mproc__future_complete(job->f, code, reply, job->text);
 	else if (job->sink != NULL)
-		job->sink->put(job->sink, job->index, code, reply, job->text);
+		job->sink->put(job->sink, job, code, reply, job->text);
 	else
 		mproc_msg_free(reply);
 	mproc__job_free(pool, job);

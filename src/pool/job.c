@@ -182,7 +182,7 @@ mproc__job_end(struct mproc_pool *pool, struct mproc__job *job, int code,
 	if (job->f != NULL)
 		mproc__future_complete(job->f, code, reply, text);
 	else if (job->sink != NULL)
-		job->sink->put(job->sink, job->index, code, reply, text);
+		job->sink->put(job->sink, job, code, reply, text);
 	else
 		mproc_msg_free(reply);
 	mproc__job_free(pool, job);

@@ -14,4 +14,5 @@ libmproc_la_SOURCES += \
 	%D%/schedule.c \
 	%D%/stream.c \
 	%D%/submit.c \
+	%D%/values.c \
 	%D%/worker.c

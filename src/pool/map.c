@@ -21,10 +21,9 @@ struct map {
 };
 
 static void
-put_result(struct mproc__sink *sink, uint64_t index, int code,
-    struct mproc_msg *reply, const char *text)
+set_result(struct map *m, uint64_t index, int code, struct mproc_msg *reply,
+    const char *text)
 {
-	struct map *m = (struct map *)(void *)sink;
 	struct mproc_result *r = &m->results[index];
 
 	r->index = index;
@@ -37,6 +36,13 @@ put_result(struct mproc__sink *sink, uint64_t index, int code,
 		return;
 	if (m->failed++ == 0 || index < m->first)
 		m->first = index;
+}
+
+static void
+put_result(struct mproc__sink *sink, const struct mproc__job *job, int code,
+    struct mproc_msg *reply, const char *text)
+{
+	set_result((struct map *)(void *)sink, job->index, code, reply, text);
 }
 
 static bool
@@ -112,13 +118,30 @@ cancel_rest(struct map *m, int code)
 	mproc__sink_leave(m->pool, &m->sink, true);
 	for (i = m->handed; i < m->n; i++) {
 		m->left++;
-		put_result(&m->sink, i, code, NULL, "not begun");
+		set_result(m, i, code, NULL, "not begun");
 	}
+}
+
+static void
+tell_failed(struct map *m, const struct mproc_map_options *opt)
+{
+	const struct mproc_pool *before;
+	size_t i;
+
+	if (opt->on_failed == NULL || m->failed == 0)
+		return;
+	before = mproc__tell_begin(m->pool);
+	for (i = m->first; i < m->n; i++)
+		if (m->results[i].code < 0)
+			opt->on_failed(i, 1, m->results[i].code,
+			    m->results[i].text, opt->on_failed_arg);
+	mproc__tell_end(m->pool, before);
 }
 
 static int
 run(struct map *m, const struct mproc_schema *schema, const void *in)
 {
+	const struct mproc_map_options *opt;
 	int r;
 
 	r = hand_in(m, schema, in);
@@ -126,9 +149,11 @@ run(struct map *m, const struct mproc_schema *schema, const void *in)
 		r = wait_for(m, is_done);
 	if (r < 0 || (m->opt->stop_on_error && m->failed > 0))
 		cancel_rest(m, r < 0 ? r : -ECANCELED);
+	opt = m->opt;
 	m->opt = &none;		/* nothing ends it early any more */
 	r = wait_for(m, is_done);
 	m->handed = m->n;
+	tell_failed(m, opt);
 	report(m, true);
 	return r;
 }

@@ -30,12 +30,13 @@
 
 struct mproc__job;
 struct mproc__worker;
+struct mproc_function;	/* mproc/function.h */
 
 /* Where a job's result goes, in place of a future.  Locked. */
 struct mproc__sink {
-	/* reply is moved; text may be NULL */
-	void	(*put)(struct mproc__sink *, uint64_t index, int code,
-		    struct mproc_msg *reply, const char *text);
+	/* job->index says which; reply is moved; text may be NULL */
+	void	(*put)(struct mproc__sink *, const struct mproc__job *job,
+		    int code, struct mproc_msg *reply, const char *text);
 	/*
 	 * If not NULL: keep the bytes of a small reply, which the next put is
 	 * of, so that it becomes a message only when it is wanted; -ENOMEM.
@@ -75,6 +76,7 @@ struct mproc__job {
 	uint64_t	 key;
 	int		 verdict;	/* why its worker is being killed */
 	bool		 unwanted;	/* told to stop */
+	int64_t		 value;		/* of a map: it died there; -1 */
 	int		 item_code;	/* an item callback's refusal */
 
 	const struct mproc_job_handler *handler;
@@ -424,9 +426,17 @@ bool	mproc__feed_due(struct mproc_pool *);
 void	mproc__feed_run(struct mproc_pool *);	/* unlocks */
 void	mproc__feeds_end(struct mproc_pool *, int code);
 
+/* values.c; unlocked */
+int	mproc__map_values(struct mproc_pool *, const struct mproc_function *,
+	    const void *in, size_t n, const struct mproc_map_options *,
+	    void *out);
+
 /* progress.c; locked: tells the user if it is time, unlocked */
 void	mproc__report(struct mproc_pool *, struct mproc__reporter *,
 	    const struct mproc_progress *, bool last);
+/* Round what a waiting call tells the user: unlocks; a callback, then. */
+const struct mproc_pool *mproc__tell_begin(struct mproc_pool *);
+void	mproc__tell_end(struct mproc_pool *, const struct mproc_pool *before);
 /* When to wake for the next report, if that is before the deadline. */
 int64_t	mproc__report_at(const struct mproc__reporter *, int64_t deadline);
 /* Wait as mproc__pool_wait(), and report on the way. */

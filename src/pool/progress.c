@@ -18,11 +18,28 @@ mproc__pool_in_report(const struct mproc_pool *pool)
 	return reporting == pool;
 }
 
+const struct mproc_pool *
+mproc__tell_begin(struct mproc_pool *pool)
+{
+	const struct mproc_pool *before = reporting;
+
+	mproc__pool_unlock(pool);
+	reporting = pool;
+	return before;
+}
+
+void
+mproc__tell_end(struct mproc_pool *pool, const struct mproc_pool *before)
+{
+	reporting = before;
+	mproc__pool_lock(pool);
+}
+
 void
 mproc__report(struct mproc_pool *pool, struct mproc__reporter *r,
     const struct mproc_progress *p, bool last)
 {
-	const struct mproc_pool *before = reporting;
+	const struct mproc_pool *before;
 	struct mproc_progress now_at = *p;
 	int64_t now;
 
@@ -33,11 +50,9 @@ mproc__report(struct mproc_pool *pool, struct mproc__reporter *r,
 		return;
 	r->next = now + REPORT_NS;
 	now_at.elapsed_ms = (now - r->begun) / 1000000;
-	mproc__pool_unlock(pool);
-	reporting = pool;
+	before = mproc__tell_begin(pool);
 	r->fn(&now_at, r->arg);
-	reporting = before;
-	mproc__pool_lock(pool);
+	mproc__tell_end(pool, before);
 }
 
 int64_t

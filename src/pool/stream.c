@@ -48,7 +48,7 @@ keep_reply(struct mproc__sink *sink, const struct mproc__frame *frame,
 }
 
 static void
-put_result(struct mproc__sink *sink, uint64_t index, int code,
+put_result(struct mproc__sink *sink, const struct mproc__job *job, int code,
     struct mproc_msg *reply, const char *text)
 {
 	struct mproc_stream *s = (struct mproc_stream *)(void *)sink;
@@ -60,14 +60,14 @@ put_result(struct mproc__sink *sink, uint64_t index, int code,
 	res->next = NULL;
 	res->kept = s->kept;
 	s->kept = false;
-	res->r.index = index;
+	res->r.index = job->index;
 	res->r.code = code;
 	res->r.reply = reply;
 	res->r.text[0] = '\0';
 	if (text != NULL)
 		(void)strlcpy(res->r.text, text, sizeof(res->r.text));
 	if (s->ordered) {
-		s->ring[index & (s->ring_size - 1)] = res;
+		s->ring[job->index & (s->ring_size - 1)] = res;
 		return;
 	}
 	if (s->last != NULL)

@@ -161,6 +161,7 @@ job_new(struct mproc_pool *pool)
 	memset(job, 0, sizeof(*job));
 	job->body = body;
 	job->expires = MPROC__NEVER;
+	job->value = -1;
 	return job;
 }
 

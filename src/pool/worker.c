@@ -394,6 +394,8 @@ orphan(struct mproc__worker *w, struct mproc__job *job, uint64_t begun)
 	int code = job->verdict;
 	char late[200];
 
+	if (running)
+		job->value = d->value;
 	if (code == 0 && job->unwanted)
 		code = -ECANCELED;
 	if (code == 0 && pool->terminating)

@@ -189,6 +189,14 @@ mproc__is_canceled(const struct mproc_request *req)
 	    memory_order_relaxed) == req->id && req->id != 0;
 }
 
+/* For a death record: the value, counted from 1, that it works on; 0 none. */
+static inline void
+mproc__say_value(const struct mproc_request *req, uint64_t value)
+{
+	atomic_store_explicit(&req->core->page->value, value,
+	    memory_order_relaxed);
+}
+
 /* backend_send.c */
 /* The kernel refuses descriptors or memory: retry after MPROC__RETRY_MS. */
 bool	mproc__output_blocked(struct mproc__core *);

@@ -51,6 +51,8 @@ struct mproc__page {
 	_Atomic int32_t	 row;
 	_Atomic uint32_t backend_waiting;	/* for room in the inbox */
 	_Atomic uint64_t deferred;	/* taken, and not done yet */
+	/* of what it works through, counted from 1; 0: nobody has said */
+	_Atomic uint64_t value;
 
 	/* written by the frontend */
 	_Alignas(64) _Atomic uint64_t taken;

@@ -89,11 +89,14 @@ put_text(struct mproc *p)
 	const char *cls = p->index.class->name;
 	char cause[200], where[80] = "";
 	bool same = strcmp(cls, p->name) == 0;	/* no name was given */
+	int n = 0;
 
 	put_cause(p, d, cause, sizeof(cause));
 	if (d->command[0] != '\0')
-		(void)snprintf(where, sizeof(where), " in c__%s",
-		    d->command);
+		n = snprintf(where, sizeof(where), " in c__%s", d->command);
+	if (n > 0 && (size_t)n < sizeof(where) && d->value >= 0)
+		(void)snprintf(where + n, sizeof(where) - (size_t)n,
+		    " at value %lld", (long long)d->value);
 	(void)snprintf(p->death_text, sizeof(p->death_text),
 	    "%s%s%s (pid %d) %s%s after %lld ms", cls, same ? "" : " ",
 	    same ? "" : p->name, (int)p->child.pid, cause, where,
@@ -113,8 +116,11 @@ record(struct mproc *p, const struct mproc__exit *ex)
 	d->uptime_ms = (mproc__now_ns() - p->started_ns) / 1000000;
 	mproc__page_command(p, p->death_command, sizeof(p->death_command));
 	d->command = p->death_command;
-	if (d->command[0] != '\0')
+	d->value = -1;
+	if (d->command[0] != '\0') {
 		d->msg_id = mproc__page_get(&p->page->msg_id);
+		d->value = (int64_t)mproc__page_get(&p->page->value) - 1;
+	}
 	d->last_log = p->last_log;
 	put_text(p);
 }

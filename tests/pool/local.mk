@@ -3,6 +3,9 @@ tests_pool_libtask_la_SOURCES = %D%/task.c %D%/task.h
 TASK_LDADD = tests/pool/libtask.la $(TEST_LDADD)
 
 check_PROGRAMS += tests/pool/notify_test tests/pool/feed_test
+check_PROGRAMS += tests/pool/values_test
+tests_pool_values_test_SOURCES = %D%/values_test.c
+tests_pool_values_test_LDADD = $(TASK_LDADD)
 check_PROGRAMS += tests/pool/refuse_test
 tests_pool_refuse_test_SOURCES = %D%/refuse_test.c
 tests_pool_refuse_test_LDADD = $(TASK_LDADD)
