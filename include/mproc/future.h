@@ -81,8 +81,8 @@ enum mproc_cancel {
  */
 int mproc_future_cancel_as(struct mproc_future *f, enum mproc_cancel how);
 /*
- * How the job's worker died, when the result is -EPIPE; else NULL.  Borrowed
- * until free.
+ * How the job's worker died, when the result is -EPIPE; else NULL.  Its .text
+ * is a sentence.  Borrowed until free.
  */
 const struct mproc_death *mproc_future_death(struct mproc_future *f);
 /*

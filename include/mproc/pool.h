@@ -145,7 +145,7 @@ enum mproc_worker_event {
  *         have it now.  0: it has not got one
  * @jobs   that it has done
  * @age_ms since its start
- * @death  how it ended; NULL while it lives
+ * @death  how it ended, death->text in a sentence; NULL while it lives
  * @code, @text  why it did not start
  */
 struct mproc_worker {

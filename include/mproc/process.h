@@ -402,8 +402,9 @@ const char *mproc_status_name(enum mproc_status status);
  * @value     that a map over a plain function (mproc/function.h) was at: its
  *            position in the array; -1: none
  * @uptime_ms from launch to death
- * @last_log  the last log record's text, "" if none; both borrowed as the
- *            record is
+ * @last_log  the last log record's text, "" if none
+ * @text      all of it as a sentence: "Counter counter-1 (pid 7) was killed by
+ *            SIGSEGV in c__add after 12 ms"; texts are borrowed as the record
  */
 struct mproc_death {
 	int		 signal;
@@ -415,6 +416,7 @@ struct mproc_death {
 	int64_t		 value;
 	int64_t		 uptime_ms;
 	const char	*last_log;
+	const char	*text;
 };
 
 /*
@@ -422,8 +424,8 @@ struct mproc_death {
  * free.
  */
 const struct mproc_death *mproc_death(struct mproc *p);
-/* Print it as a sentence: "Counter counter-1 (pid 7) was killed by SIGSEGV in
- * c__add after 12 ms"; like snprintf(3).  "" while alive. */
+/* Print its text; like snprintf(3).  "" while alive.  Of a future's or a pool
+ * worker's record, where there is no struct mproc, take .text. */
 int mproc_death_print(struct mproc *p, char *buf, size_t size);
 
 pid_t mproc_pid(struct mproc *p);		/* 0 while none */

@@ -108,6 +108,7 @@ call_news(struct mproc_pool *pool)
 	pool->news = news->next;
 	mproc__pool_unlock(pool);
 	pool->opt.on_worker(news->event, &news->w, pool->opt.arg);
+	free(news->death);
 	free(news);
 	mproc__pool_lock(pool);
 }
@@ -120,8 +121,9 @@ call_poison(struct mproc_pool *pool)
 	pool->poison = poison->next;
 	mproc__pool_unlock(pool);
 	mproc__msg_lend(poison->msg);
-	pool->opt.on_poison(poison->msg, &poison->death, pool->opt.arg);
+	pool->opt.on_poison(poison->msg, poison->death, pool->opt.arg);
 	mproc__msg_unlend(poison->msg);
+	free(poison->death);
 	free(poison);
 	mproc__pool_lock(pool);
 }

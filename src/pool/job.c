@@ -130,26 +130,6 @@ mproc__job_too_long(const struct mproc__job *job, char *buf, size_t size)
 	    (long long)(job->timeout_ns / 1000000));
 }
 
-/* A copy that lives with the future; without memory there is none. */
-static void
-bury(struct mproc_future *f, const struct mproc_death *death)
-{
-	size_t n = strlen(death->command) + 1;
-	size_t m = death->last_log != NULL ? strlen(death->last_log) + 1 : 1;
-	struct mproc_death *d;
-	char *text;
-
-	if ((d = malloc(sizeof(*d) + n + m)) == NULL)
-		return;
-	*d = *death;
-	text = (char *)(d + 1);
-	memcpy(text, death->command, n);
-	memcpy(text + n, death->last_log != NULL ? death->last_log : "", m);
-	d->command = text;
-	d->last_log = text + n;
-	f->death = d;
-}
-
 /* In nobody's hands any more: its result goes where it is wanted. */
 void
 mproc__job_end(struct mproc_pool *pool, struct mproc__job *job, int code,
@@ -160,8 +140,8 @@ mproc__job_end(struct mproc_pool *pool, struct mproc__job *job, int code,
 	if (job->has_token)
 		mproc__limiter_give(job->limiter);
 	job->has_token = false;
-	if (death != NULL && job->f != NULL)
-		bury(job->f, death);
+	if (death != NULL && job->f != NULL)	/* without memory: none */
+		job->f->death = mproc__death_dup(death);
 	if (job->item_code < 0) {
 		mproc_msg_free(reply);
 		reply = NULL;

@@ -64,14 +64,12 @@ mproc__pool_news(struct mproc_pool *pool, struct mproc__worker *w,
 		news->w.code = start_error(w, &text);
 	(void)strlcpy(news->text, text, sizeof(news->text));
 	news->w.text = news->text;
-	if (w->p->status == MPROC_STATUS_DEAD) {
-		news->death = w->p->death;
-		(void)strlcpy(news->command, news->death.command,
-		    sizeof(news->command));
-		news->death.command = news->command;
-		news->death.last_log = "";
-		news->w.death = &news->death;
+	if (w->p->status == MPROC_STATUS_DEAD &&
+	    (news->death = mproc__death_dup(&w->p->death)) == NULL) {
+		free(news);
+		return;
 	}
+	news->w.death = news->death;
 	if (pool->news == NULL)
 		pool->news_tail = &pool->news;
 	*pool->news_tail = news;

@@ -141,15 +141,14 @@ struct mproc__news {
 	struct mproc__news *next;
 	enum mproc_worker_event event;
 	struct mproc_worker w;
-	struct mproc_death death;
-	char	 text[256], command[64];
+	struct mproc_death *death;
+	char	 text[256];
 };
 
 struct mproc__poison {
 	struct mproc__poison *next;
 	struct mproc_msg *msg;
-	struct mproc_death death;
-	char	 command[64];
+	struct mproc_death *death;
 };
 
 enum mproc__pool_state {

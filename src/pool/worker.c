@@ -428,16 +428,13 @@ poisoned(struct mproc__worker *w, const struct mproc__job *job)
 	if (pool->opt.on_poison == NULL ||
 	    (poison = calloc(1, sizeof(*poison))) == NULL)
 		return;
-	if (mproc__msg_copy(job->body.data, job->body.len, NULL, 0,
+	if ((poison->death = mproc__death_dup(&w->p->death)) == NULL ||
+	    mproc__msg_copy(job->body.data, job->body.len, NULL, 0,
 	    &poison->msg) < 0) {
+		free(poison->death);
 		free(poison);
 		return;
 	}
-	poison->death = w->p->death;
-	(void)strlcpy(poison->command, w->p->death.command,
-	    sizeof(poison->command));
-	poison->death.command = poison->command;
-	poison->death.last_log = "";
 	poison->next = pool->poison;
 	pool->poison = poison;
 }

@@ -318,6 +318,8 @@ void	mproc__close_channel(struct mproc *, struct mproc__channel **);
 void	mproc__generation_free(struct mproc *);
 /* process_death.c, locked: the backend is dead and drained. */
 void	mproc__on_death(struct mproc *);
+/* With its texts in one block, for free(3); NULL without memory. */
+struct mproc_death *mproc__death_dup(const struct mproc_death *);
 
 /* process_stop.c, locked */
 int	mproc__stop_locked(struct mproc *);

@@ -4,6 +4,7 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <bsd/string.h>
@@ -122,7 +123,33 @@ record(struct mproc *p, const struct mproc__exit *ex)
 		d->value = (int64_t)mproc__page_get(&p->page->value) - 1;
 	}
 	d->last_log = p->last_log;
+	d->text = p->death_text;
 	put_text(p);
+}
+
+struct mproc_death *
+mproc__death_dup(const struct mproc_death *death)
+{
+	const char *from[3] = { death->command, death->last_log, death->text };
+	const char **to[3];
+	struct mproc_death *d;
+	size_t size = sizeof(*d);
+	char *at;
+	int i;
+
+	for (i = 0; i < 3; i++)
+		size += strlen(from[i]) + 1;
+	if ((d = malloc(size)) == NULL)
+		return NULL;
+	*d = *death;
+	to[0] = &d->command;
+	to[1] = &d->last_log;
+	to[2] = &d->text;
+	for (i = 0, at = (char *)(d + 1); i < 3; i++) {
+		*to[i] = at;
+		at = stpcpy(at, from[i]) + 1;
+	}
+	return d;
 }
 
 void

@@ -42,7 +42,12 @@ tp13_a_crash_is_told_and_the_pool_recovers(void **state)
 	assert_int_equal(mproc_pool_submit(pool, SOON, &f, task_die,
 	    .sig = SIGSEGV), 0);
 	assert_int_equal(task_result(f), -EPIPE);
-	assert_int_equal(mproc_future_death(f)->signal, SIGSEGV);
+	d = mproc_future_death(f);
+	assert_int_equal(d->signal, SIGSEGV);
+	assert_int_equal(d->value, -1);
+	assert_non_null(strstr(d->text, "(pid "));
+	assert_non_null(strstr(d->text, "was killed by SIGSEGV"));
+	assert_non_null(strstr(d->text, " in c__die after "));
 	mproc_future_free(f);
 	assert_true(task_until(pool, all_there, NULL));
 	assert_int_not_equal(task_pid(pool), getpid());
@@ -59,6 +64,8 @@ static void
 on_poison(struct mproc_msg *msg, const struct mproc_death *death, void *arg)
 {
 	(void)arg;
+	assert_non_null(strstr(death->text, "in c__mark"));
+	assert_string_equal(death->last_log, "");
 	assert_true(mproc_msg_is(msg, "mark"));
 	assert_int_equal(death->signal, SIGKILL);
 	poisons++;
@@ -145,8 +152,10 @@ static void
 note_pid(enum mproc_worker_event event, const struct mproc_worker *w,
     void *arg)
 {
-	if (event == MPROC_WORKER_KILLED || event == MPROC_WORKER_DIED)
-		*(int *)arg = w->pid;
+	if (event != MPROC_WORKER_KILLED && event != MPROC_WORKER_DIED)
+		return;
+	*(int *)arg = w->pid;
+	assert_non_null(strstr(w->death->text, "(pid "));
 }
 
 static void

@@ -57,6 +57,7 @@ vk10_a_crash_is_told_soon(void **state)
 	assert_string_equal(d->command, "ruin");
 	assert_true(d->msg_id > 0);
 	(void)mproc_death_print(p, text, sizeof(text));
+	assert_string_equal(d->text, text);
 	assert_non_null(strstr(text, "Probe c (pid "));
 	assert_non_null(strstr(text, "SIGSEGV"));
 	assert_non_null(strstr(text, "c__ruin"));
