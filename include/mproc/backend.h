@@ -86,7 +86,9 @@ bool mproc_canceled(const struct mproc_request *req);
  *
  *	return mproc_fail(req, -EDOM, "no such %s", name);
  *
- * @code  negative errno; a value >= 0 becomes -EINVAL
+ * @code  negative errno; a value >= 0 becomes -EINVAL.  One that is no errno,
+ *        below -4095, is -EREMOTEIO for the caller, with the number in the
+ *        text
  *
  * Returns the code.  In a handler the answer goes out when the handler
  * returns a negative code; a deferred request is answered at once and freed.

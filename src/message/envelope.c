@@ -219,13 +219,26 @@ mproc__envelope_is(const struct mproc__envelope *env, const char *command)
 	    memcmp(command, env->command, env->command_len) == 0;
 }
 
-/* A code out of the range of errno would be a success, or no errno. */
+/*
+ * A code out of the range of errno would be a success, or no errno: then the
+ * number is in the text.
+ */
 static int
-negative(int64_t code)
+negative(int64_t code, char *text, size_t text_size)
 {
+	size_t n = text_size > 0 ? strlen(text) : 0;
+	char number[32];
+
 	if (code > 0 && code < 4096)
 		code = -code;
-	return code < 0 && code > -4096 ? (int)code : -EREMOTEIO;
+	if (code < 0 && code > -4096)
+		return (int)code;
+	(void)snprintf(number, sizeof(number), "(code %lld)",
+	    (long long)code);
+	if (text_size > 0 && strstr(text, number) == NULL)
+		(void)snprintf(text + n, text_size - n, "%s %s",
+		    n > 0 ? "" : "no errno", number);
+	return -EREMOTEIO;
 }
 
 int
@@ -255,6 +268,6 @@ mproc__envelope_error(const struct mproc__envelope *env, int *ret_code,
 			snprintf(text, text_size, "%.*s", (int)(t.len <
 			    INT16_MAX ? t.len : INT16_MAX), t.payload);
 	}
-	*ret_code = negative(code);
+	*ret_code = negative(code, text, text_size);
 	return 0;
 }

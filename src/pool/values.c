@@ -128,8 +128,8 @@ fail_values(struct map *m, size_t at, size_t n, const int32_t *codes)
 	for (i = 0; i < n; i++) {
 		if ((code = codes[i]) >= 0)
 			continue;
-		what = strerrordesc_np(-code);
-		(void)snprintf(number, sizeof(number), "it returned %d",
+		what = code > -4096 ? strerrordesc_np(-code) : NULL;
+		(void)snprintf(number, sizeof(number), "no errno (code %d)",
 		    code);
 		fail(m, at + i, 1, code > -4096 ? code : -EREMOTEIO,
 		    what != NULL ? what : number);

@@ -261,6 +261,24 @@ errors_as_envelopes(void **state)
 	assert_string_equal(text, "");
 	mproc__buf_done(&buf);
 	/* a code that is no errno, none at all, and what is no code */
+	assert_int_equal(mproc__encode_error(&buf, 0, NULL, -123456, NULL), 0);
+	test_open(&buf, &env);
+	assert_int_equal(mproc__envelope_error(&env, &code, text,
+	    sizeof(text)), 0);
+	assert_int_equal(code, -EREMOTEIO);
+	assert_string_equal(text, "no errno (code -123456)");
+	mproc__buf_done(&buf);
+	assert_int_equal(mproc__encode_error(&buf, 0, NULL, -123456, "bad"),
+	    0);
+	test_open(&buf, &env);
+	assert_int_equal(mproc__envelope_error(&env, &code, text,
+	    sizeof(text)), 0);
+	assert_string_equal(text, "bad (code -123456)");
+	assert_int_equal(mproc__envelope_error(&env, &code, small, 4), 0);
+	assert_string_equal(small, "bad");
+	assert_int_equal(mproc__envelope_error(&env, &code, NULL, 0), 0);
+	assert_int_equal(code, -EREMOTEIO);
+	mproc__buf_done(&buf);
 	assert_int_equal(READ("\x94\x03\x00\xa1x\x81\xa4" "code\x00", &env),
 	    0);
 	mproc__envelope_error(&env, &code, text, sizeof(text));

@@ -128,6 +128,13 @@ vk10_a_failing_handler_answers(void **state)
 	assert_string_equal(mproc_errmsg(p), "boom");
 	assert_int_equal(mproc_call(p, SOON, NULL, probe_fail, .code = -5),
 	    -5);
+	/* no errno: the number is in the text */
+	assert_int_equal(mproc_call(p, SOON, NULL, probe_fail,
+	    .code = -123456), -EREMOTEIO);
+	assert_string_equal(mproc_errmsg(p), "no errno (code -123456)");
+	assert_int_equal(mproc_call(p, SOON, NULL, probe_fail,
+	    .code = -123456, .text = "boom"), -EREMOTEIO);
+	assert_string_equal(mproc_errmsg(p), "boom (code -123456)");
 	assert_int_equal(mproc_call(p, SOON, NULL, probe_echo), 0);
 	fix_finish(p);
 }
