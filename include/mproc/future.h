@@ -23,7 +23,10 @@ extern "C" {
 struct mproc_future;
 struct mproc_death;	/* mproc/process.h */
 
-/* Wait until it is done: 0, or -ETIMEDOUT (it is still pending). */
+/*
+ * Wait until it is done: 0, -ETIMEDOUT (it is still pending), or, without a
+ * limit, -ENOTCONN: its process was not started, and the only thread waits.
+ */
 int mproc_future_wait(struct mproc_future *f, int timeout_ms);
 /* Done?  Does what can be done without waiting. */
 bool mproc_future_done(struct mproc_future *f);

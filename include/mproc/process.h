@@ -299,7 +299,11 @@ int mproc_unreserve(struct mproc *p);
  *
  * Returns 0, or the negative code of the handler (text in mproc_errmsg()),
  * -ETIMEDOUT, -EPIPE (the backend died), -ECANCELED (it stopped with the
- * call deferred), and the codes of mproc_send().  A full mailbox is waited
+ * call deferred), -ENOTCONN (see below), and the codes of mproc_send().
+ * Before the start it waits for that, as what is sent does, and for the
+ * reply: another thread may start it.  In a program of one thread nobody can,
+ * and without a limit that is -ENOTCONN, nothing sent; with one -ETIMEDOUT.
+ * A full mailbox is waited
  * for within timeout_ms, or refused with -EAGAIN under MPROC_REJECT; calls
  * are never dropped.  A reply that comes too late is counted and dropped.
  */

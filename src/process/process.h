@@ -183,6 +183,8 @@ void	mproc__give_room(struct mproc *, size_t size);
 
 /* process_pump.c, all locked */
 /* Wait until ready(p, arg); 0 or -ETIMEDOUT. */
+/* Can it ever end?  0, or -ENOTCONN. */
+int	mproc__may_wait(struct mproc *, int64_t deadline);
 int	mproc__wait(struct mproc *, bool (*ready)(struct mproc *, void *),
 	    void *arg, int64_t deadline);
 /* Do all that can be done without waiting. */

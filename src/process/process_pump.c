@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "process/boot.h"
 #include "process/process.h"
 
 enum slot {
@@ -386,6 +387,22 @@ waiter_init(struct mproc__waiter *w, bool (*ready)(struct mproc *, void *),
 	w->arg = arg;
 }
 
+/*
+ * What was sent before the start waits for it, and so does who waits for the
+ * answer: another thread may start it.  Where there is none, nobody can.
+ */
+int
+mproc__may_wait(struct mproc *p, int64_t deadline)
+{
+	if (p->status != MPROC_STATUS_NEW || deadline != MPROC__NEVER ||
+	    mproc__next_deadline(p) != MPROC__NEVER ||
+	    (!__libc_single_threaded && mproc__threads() != 1))
+		return 0;
+	return mproc__err(-ENOTCONN, "%s was not started, and the only "
+	    "thread would wait for it without a limit: call mproc_start() "
+	    "first", p->name);
+}
+
 int
 mproc__wait(struct mproc *p, bool (*ready)(struct mproc *, void *),
     void *arg, int64_t deadline)
@@ -404,6 +421,8 @@ mproc__wait(struct mproc *p, bool (*ready)(struct mproc *, void *),
 			r = ready(p, arg) ? 0 : -ETIMEDOUT;
 			break;
 		}
+		if ((r = mproc__may_wait(p, deadline)) < 0)
+			break;
 		if (!p->leading) {
 			lead(p, ready, arg, deadline);
 			continue;

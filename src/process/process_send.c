@@ -440,7 +440,8 @@ call(struct mproc *p, int timeout_ms, struct mproc_msg **ret_reply,
 	mproc__future_init(&f, &mproc__process_future_ops, p);
 	f.deadline = mproc__deadline(timeout_ms);
 	f.waited = true;
-	if ((r = ask(p, it, &f)) == 0) {
+	if ((r = mproc__may_wait(p, f.deadline)) == 0 &&
+	    (r = ask(p, it, &f)) == 0) {
 		r = mproc__wait(p, is_done, &f, f.deadline);
 		if (!f.done) {
 			mproc__futures_forget(p, &f);

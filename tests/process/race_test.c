@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "process/boot.h"
 
 /* Who waits for what, when another thread ends it. */
 struct waiter {
@@ -142,6 +143,70 @@ a_call_waits_over_the_start(void **state)
 	fix_finish(p);
 }
 
+/* Alone, one would wait for ever: that is said, and costs nothing. */
+static void
+a_wait_that_nobody_can_end(void **state)
+{
+	struct mproc *p = fix_new(&probe_class, (struct mproc_options){
+	    .launch = fix_placement(state), .name = "k" });
+	struct mproc_future *f, *g;
+	struct mproc_stats s;
+
+	if (mproc__threads() != 1) {	/* a sanitizer has one more */
+		mproc_free(p);
+		skip();
+	}
+	assert_int_equal(mproc_call(p, -1, NULL, probe_echo), -ENOTCONN);
+	assert_non_null(strstr(mproc_errmsg(p), "k was not started"));
+	assert_non_null(strstr(mproc_errmsg(p), "mproc_start()"));
+	assert_int_equal(mproc_stats(p, &s), 0);
+	assert_int_equal(s.sent, 0);
+	assert_int_equal(mproc_ask(p, -1, &f, probe_echo), 0);
+	assert_int_equal(mproc_future_wait(f, 0), -ETIMEDOUT);
+	assert_int_equal(mproc_future_wait(f, -1), -ENOTCONN);
+	assert_int_equal(mproc_future_wait_any(&f, 1, -1), -ENOTCONN);
+	/* what has a limit ends */
+	assert_int_equal(mproc_ask(p, 1, &g, probe_echo), 0);
+	assert_int_equal(mproc_future_wait(g, -1), 0);
+	assert_int_equal(mproc_future_result(g), -ETIMEDOUT);
+	mproc_future_free(g);
+	/* and the start may still come */
+	assert_int_equal(mproc_start(p), 0);
+	assert_int_equal(mproc_future_wait(f, -1), 0);
+	assert_int_equal(mproc_future_result(f), 0);
+	mproc_future_free(f);
+	fix_finish(p);
+}
+
+static void *
+call_without_limit(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->r[0] = mproc_call(w->p, -1, NULL, probe_echo);
+	return NULL;
+}
+
+static void
+a_wait_that_another_thread_ends(void **state)
+{
+	struct mproc *p = fix_new(&probe_class, (struct mproc_options){
+	    .launch = fix_placement(state) });
+	struct waiter w = { .p = p };
+	struct mproc_stats s;
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, call_without_limit,
+	    &w), 0);
+	do
+		assert_int_equal(mproc_stats(p, &s), 0);
+	while (s.sent == 0);
+	assert_int_equal(mproc_start(p), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(w.r[0], 0);
+	fix_finish(p);
+}
+
 /* Stop asked for while another thread starts it. */
 static void *
 start_it(void *arg)
@@ -264,6 +329,8 @@ main(int argc, char **argv)
 		FIX_PROCESSES(blocked_senders_hear_of_the_end),
 		FIX_ONE(a_call_waits_over_the_start, 0, "forkserver"),
 		FIX_ONE(a_call_waits_over_the_start, 2, "spawn"),
+		FIX_ONE(a_wait_that_nobody_can_end, 0, "forkserver"),
+		FIX_ONE(a_wait_that_another_thread_ends, 0, "forkserver"),
 		FIX_ONE(stop_while_it_starts, 0, "forkserver"),
 		FIX_ONE(stop_while_it_starts, 2, "spawn"),
 		FIX_ONE(starts_and_stops_and_talk_at_once, 0, "forkserver"),
