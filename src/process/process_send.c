@@ -148,10 +148,10 @@ make_room(struct mproc *p, bool is_call, int64_t deadline)
 	if (is_call)
 		limit = deadline;
 	r = mproc__wait(p, has_room, NULL, limit);
-	if (r < 0)
+	if (r < 0 && r != -ENOTCONN)	/* that one has its words */
 		return mproc__err(r, "the mailbox of %s stayed full",
 		    p->name);
-	return 0;
+	return r;
 }
 
 /* May anything be sent?  0 or why not. */
