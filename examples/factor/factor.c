@@ -52,6 +52,25 @@ static const struct mproc_class factor_class =
 static char input[4096];	/* stdio would hide what it has read */
 static size_t input_size;
 
+/* False at the end of the input; its last line may lack the newline. */
+static bool
+read_lines(void)
+{
+	ssize_t n;
+
+	n = read(STDIN_FILENO, input + input_size,
+	    sizeof(input) - 1 - input_size);
+	if (n > 0) {
+		input_size += (size_t)n;
+		return true;
+	}
+	if (n < 0)
+		warn("stdin");
+	if (input_size > 0 && input[input_size - 1] != '\n')
+		input[input_size++] = '\n';
+	return false;
+}
+
 /* Hand in each line that is complete.  False: the pool is full. */
 static bool
 put_lines(struct mproc_pool *pool)
@@ -93,7 +112,6 @@ main(int argc, char **argv)
 {
 	bool at_end = false, room = true, more = false;
 	struct mproc_pool *pool;
-	ssize_t n;
 	fd_set fds;
 
 	if (mproc_init(argc, argv) < 0 || mproc_pool_new(&factor_class,
@@ -108,12 +126,8 @@ main(int argc, char **argv)
 		if (select(mproc_pool_fd(pool) + 1, &fds, NULL, NULL,
 		    NULL) < 0)
 			err(1, "select");
-		if (FD_ISSET(STDIN_FILENO, &fds)) {
-			n = read(STDIN_FILENO, input + input_size,
-			    sizeof(input) - input_size);
-			at_end = n <= 0;
-			input_size += n > 0 ? (size_t)n : 0;
-		}
+		if (FD_ISSET(STDIN_FILENO, &fds))
+			at_end = !read_lines();
 		mproc_pool_dispatch(pool, 0);
 		room = put_lines(pool);
 		more = print_results(pool);
