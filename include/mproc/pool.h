@@ -92,7 +92,8 @@ struct mproc_job_handler {
  *
  * @timeout_ms  the handler's running time; then its worker is killed and the
  *              job ends with -ETIMEDOUT; the text names command, worker
- *              and limit.  -1: none
+ *              and limit.  A thread is only asked to end, by
+ *              mproc_canceled().  -1: none
  * @expire_ms   not begun after this time: -ETIMEDOUT, never run.  -1: none
  * @retries     after its worker died, run it again so often; only for jobs
  *              that may run twice.  -1: none

@@ -150,7 +150,9 @@ mproc__init_answer(struct mproc__worker *w, const struct mproc__envelope *env)
 	char text[sizeof(w->p->start_text)];
 	int code = 0;
 
-	if (env->kind == MPROC__ERROR && !w->pool->opt.init_may_fail) {
+	/* a thread that is told to stop may still answer, and is late */
+	if (env->kind == MPROC__ERROR && !w->killed &&
+	    !w->pool->opt.init_may_fail) {
 		if (mproc__envelope_error(env, &code, text,
 		    sizeof(text)) < 0)
 			code = -EBADMSG;

@@ -251,7 +251,7 @@ mproc__job_cancel(struct mproc_pool *pool, struct mproc__job *job,
 		(void)mproc__cancel_call(w->p, job->id);
 		return 0;
 	}
-	if (w->local)
+	if (mproc__worker_is_thread(w))
 		return mproc__err(-EOPNOTSUPP, "the job runs in this process");
 	job->verdict = -ECANCELED;
 	(void)mproc__cancel_call(w->p, job->id);

@@ -325,7 +325,7 @@ too_long(struct mproc__worker *w, struct mproc__job *job)
 
 	if (job->verdict == 0)
 		job->verdict = -ETIMEDOUT;
-	if (!w->local) {
+	if (!mproc__worker_is_thread(w)) {
 		mproc__worker_kill(w);
 		return;
 	}

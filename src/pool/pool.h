@@ -371,6 +371,8 @@ int	mproc__pool_future(struct mproc_pool *, struct mproc_future **ret);
 /* worker.c, locked */
 int	mproc__worker_start(struct mproc_pool *, bool local,
 	    struct mproc__worker *replaces);
+/* A thread, which cannot be killed? */
+bool	mproc__worker_is_thread(const struct mproc__worker *);
 int	mproc__worker_give(struct mproc__worker *, struct mproc__job *);
 void	mproc__worker_active(struct mproc__worker *, bool active);
 void	mproc__worker_close(struct mproc__worker *);

@@ -176,6 +176,16 @@ free_room(struct mproc__worker *w, struct mproc__job *job)
 		mproc__item_taken(w->p, mproc__msg_size(item));
 }
 
+static const char *
+error_of(const struct mproc__envelope *env, int *ret_code, char *buf,
+    size_t size)
+{
+	if (mproc__envelope_error(env, ret_code, buf, size) >= 0)
+		return buf;
+	*ret_code = -EBADMSG;
+	return NULL;
+}
+
 static int
 on_answer(void *arg, const struct mproc__frame *frame,
     const struct mproc__envelope *env, const int *fds, int n_fds)
@@ -193,12 +203,11 @@ on_answer(void *arg, const struct mproc__frame *frame,
 	}
 	if (job == NULL)
 		return 0;
-	if (env->kind == MPROC__ERROR) {
-		if (mproc__envelope_error(env, &code, text,
-		    sizeof(text)) < 0)
-			code = -EBADMSG;
-		else
-			words = text;
+	if (job->verdict < 0 && mproc__worker_is_thread(w)) {
+		code = job->verdict;	/* it was given up, and went on */
+		words = "ran longer than its timeout";
+	} else if (env->kind == MPROC__ERROR) {
+		words = error_of(env, &code, text, sizeof(text));
 	} else if (n_fds < env->n_fds) {
 		code = -EMFILE;
 		words = "descriptors of the reply were lost";
@@ -346,6 +355,12 @@ mproc__worker_active(struct mproc__worker *w, bool active)
 		w->pool->n_active++;
 	else
 		w->pool->n_active--;
+}
+
+bool
+mproc__worker_is_thread(const struct mproc__worker *w)
+{
+	return w->p->opt.launch == MPROC_THREAD;
 }
 
 void
