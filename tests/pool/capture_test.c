@@ -138,7 +138,7 @@ bm28_add_before_and_after_the_start(void **state)
 {
 	struct mains *m = *state;
 	struct mproc_pool_options o = { .workers = 2,
-	    .process.launch = MPROC_FORKSERVER };
+	    .process.launch = task_launch() };
 	struct mproc_sink sink;
 	struct box first, second;
 	struct mproc_pool *pool;
@@ -207,7 +207,7 @@ static void
 bm33_the_constructor_logs_too(void **state)
 {
 	struct mproc_pool_options o = { .workers = 3, .process = {
-	    .launch = MPROC_FORKSERVER,
+	    .launch = task_launch(),
 	    .args = MPROC_PACK(crew_start, .logger = "test.made") }};
 	struct mproc_pool *pool;
 	struct box box;
@@ -346,7 +346,9 @@ bm32_logging_does_not_stop_a_worker(void **state)
 }
 
 #define IN_MAIN(test_)							\
-	cmocka_unit_test_setup_teardown(test_, main_sink, no_main_sink)
+	TASK_NOT_THREADS_SETUP(test_,					\
+	    "a thread's loggers are the program's", main_sink,		\
+	    no_main_sink)
 
 int
 main(int argc, char **argv)

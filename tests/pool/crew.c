@@ -84,7 +84,7 @@ const struct mproc_class crew_class = MPROC_CLASS("Crew", crew, handlers,
 static int
 number(struct crew *self, struct mproc_request *req, int64_t n)
 {
-	return mproc_reply(req, crew_number, .n = n, .pid = getpid(),
+	return mproc_reply(req, crew_number, .n = n, .pid = gettid(),
 	    .calls = ++self->calls, .made = self->made);
 }
 
@@ -250,7 +250,7 @@ c__signals(struct crew *self, const struct crew_signals *args,
 	if (sigaction(args->sig, NULL, &sa) < 0)
 		return -errno;
 	return mproc_reply(req, crew_number, .n = sa.sa_handler == SIG_IGN,
-	    .pid = getpid(), .made = getpgid(0), .calls = ++self->calls);
+	    .pid = gettid(), .made = getpgid(0), .calls = ++self->calls);
 }
 
 struct mproc_pool *
@@ -259,7 +259,7 @@ crew_pool(struct mproc_pool_options o)
 	struct mproc_pool *pool = NULL;
 
 	if (o.process.launch == MPROC_AUTO)
-		o.process.launch = MPROC_FORKSERVER;
+		o.process.launch = task_launch();
 	if (mproc_pool_new(&crew_class, &o, &pool) < 0 ||
 	    mproc_pool_start(pool) < 0)
 		fail_msg("crew_pool: %s", mproc_errmsg(NULL));

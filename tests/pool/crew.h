@@ -11,6 +11,7 @@ MPROC_MESSAGE(crew, start, (int64_t, factor), (struct mproc_fd, gate),
     (const char *, logger), (int, fail), (struct mproc_bytes, data));
 /* a * b times the factor that came with the start; counts the calls */
 MPROC_MESSAGE(crew, mul, (int64_t, a), (int64_t, b));
+/* pid: of a worker that is a thread, the thread's id */
 MPROC_MESSAGE(crew, number, (int64_t, n), (int, pid), (int64_t, calls),
     (int64_t, made));
 MPROC_MESSAGE(crew, divide, (int64_t, a), (int64_t, b));
@@ -36,7 +37,7 @@ MPROC_MESSAGE(crew, signals, (int, sig));
 
 extern const struct mproc_class crew_class;
 
-/* Started, with the fork server unless it says otherwise. */
+/* Started, with task_launch() unless it says otherwise. */
 struct mproc_pool *crew_pool(struct mproc_pool_options o);
 /* The pid of the worker that is next. */
 int crew_pid(struct mproc_pool *pool);

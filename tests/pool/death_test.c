@@ -294,11 +294,11 @@ pm15_fail_open_runs_here(void **state)
 	/* PM-17: offload off */
 	assert_int_equal(mproc_pool_set_offload(pool,
 	    MPROC_OFFLOAD_OFF_STICKY), 0);
-	assert_int_equal(task_pid(pool), getpid());
+	assert_int_equal(task_home(pool), getpid());
 	/* PM-18 */
 	assert_int_equal(mproc_pool_set_offload(pool, MPROC_OFFLOAD_ON_IF),
 	    0);
-	assert_int_equal(task_pid(pool), getpid());
+	assert_int_equal(task_home(pool), getpid());
 	assert_int_equal(mproc_pool_set_offload(pool, MPROC_OFFLOAD_ON), 0);
 	assert_int_not_equal(task_pid(pool), getpid());
 	assert_int_equal(mproc_pool_set_offload(pool, MPROC_OFFLOAD_OFF), 0);
@@ -319,7 +319,7 @@ pm15_workers_that_cannot_start(void **state)
 {
 	struct mproc_pool_options o = {
 		.workers = 2, .fail_open = true, .max_fails = 1,
-		.process.launch = MPROC_FORKSERVER,
+		.process.launch = task_launch(),
 		.process.start_timeout_ms = 1,
 		.process.args = MPROC_PACK(task_start, .delay_ms = 30)
 	};
@@ -404,18 +404,20 @@ int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(tp13_a_crash_is_told_and_the_pool_recovers),
-		cmocka_unit_test(pmw4_poison_after_its_retries),
-		cmocka_unit_test(tpw10_a_death_does_not_harm_what_waits_there),
-		cmocka_unit_test(tp11_timeouts_kill),
-		cmocka_unit_test(a_death_has_its_pid),
-		cmocka_unit_test(pm23_the_kinds_of_cancel),
-		cmocka_unit_test(bm14_no_workers_no_jobs),
+		TASK_NOT_THREADS(tp13_a_crash_is_told_and_the_pool_recovers,
+		    TASK_CRASHES),
+		TASK_NOT_THREADS(pmw4_poison_after_its_retries, TASK_CRASHES),
+		TASK_NOT_THREADS(tpw10_a_death_does_not_harm_what_waits_there,
+		    TASK_CRASHES),
+		TASK_NOT_THREADS(tp11_timeouts_kill, TASK_KILLS),
+		TASK_NOT_THREADS(a_death_has_its_pid, TASK_CRASHES),
+		TASK_NOT_THREADS(pm23_the_kinds_of_cancel, TASK_KILLS),
+		TASK_NOT_THREADS(bm14_no_workers_no_jobs, TASK_CRASHES),
 		cmocka_unit_test(pm15_fail_open_runs_here),
 		cmocka_unit_test(pm15_workers_that_cannot_start),
-		cmocka_unit_test(tp29_many_crashes),
-		cmocka_unit_test(pm7_a_stopped_worker_is_ended),
-		cmocka_unit_test(pm40_pings_find_the_stuck),
+		TASK_NOT_THREADS(tp29_many_crashes, TASK_KILLS),
+		TASK_NOT_THREADS(pm7_a_stopped_worker_is_ended, TASK_KILLS),
+		TASK_NOT_THREADS(pm40_pings_find_the_stuck, TASK_KILLS),
 	};
 
 	if (mproc_init(argc, argv) < 0)

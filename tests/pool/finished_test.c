@@ -188,8 +188,10 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tpw10_results_come_while_the_next_runs),
-		cmocka_unit_test(tp11_a_timeout_blames_the_one_that_ran),
-		cmocka_unit_test(tpw10_a_crash_takes_no_finished_job_with_it),
+		TASK_NOT_THREADS(tp11_a_timeout_blames_the_one_that_ran,
+		    TASK_KILLS),
+		TASK_NOT_THREADS(tpw10_a_crash_takes_no_finished_job_with_it,
+		    TASK_CRASHES),
 		cmocka_unit_test(replies_that_share_a_write_arrive),
 	};
 

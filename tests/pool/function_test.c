@@ -32,7 +32,7 @@ MPROC_FUNCTION(swap, struct pair, struct pair)
 
 MPROC_FUNCTION(where, char, int)
 {
-	*out = getpid();
+	*out = gettid();
 	return 0;
 }
 
@@ -65,7 +65,7 @@ static void
 tp33_in_a_pool_of_ones_own(void **state)
 {
 	struct mproc_pool_options o = { .workers = 2,
-	    .process.launch = MPROC_FORKSERVER };
+	    .process.launch = task_launch() };
 	struct mproc_pool *pool;
 	int64_t in[7] = { 1, 2, 3, 4, 5, 6, 7 }, out[7];
 	int fd = -1;
@@ -105,7 +105,7 @@ static void
 tp24_scopes(void **state)
 {
 	struct mproc_pool_options one = { .workers = 1,
-	    .process.launch = MPROC_FORKSERVER };
+	    .process.launch = task_launch() };
 	int outer = worker_pid(), inner, innermost = 0;
 
 	(void)state;

@@ -72,3 +72,9 @@ tests_pool_manager_test_SOURCES = %D%/manager_test.c
 tests_pool_manager_test_LDADD = $(CREW_LDADD)
 tests_pool_capture_test_SOURCES = %D%/capture_test.c
 tests_pool_capture_test_LDADD = $(CREW_LDADD)
+
+TESTS += %D%/threads.sh
+EXTRA_DIST += %D%/threads.sh
+AM_TESTS_ENVIRONMENT += \
+	POOL_TESTS='$(filter tests/pool/%,$(check_PROGRAMS))'; \
+	export POOL_TESTS;

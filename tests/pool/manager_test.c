@@ -44,7 +44,7 @@ static void
 bm3_an_object_a_worker(void **state)
 {
 	struct mproc_pool_options o = { .workers = 2, .fifo = true,
-	    .process = { .launch = MPROC_FORKSERVER,
+	    .process = { .launch = task_launch(),
 	    .args = MPROC_PACK(crew_start, .factor = 3) }};
 	const struct crew_number *t;
 	struct mproc_pool *pool = crew_pool(o);
@@ -182,6 +182,7 @@ bm6_sizes_of_the_queue(void **state)
 	for (i = 0; mproc_pool_put(pool, 0, crew_wait) == 0; i++)
 		;
 	assert_int_equal(i, 9);
+	gate_open(&gate);
 	task_finish(pool);
 	gate_free(&gate);
 }
@@ -622,17 +623,17 @@ main(int argc, char **argv)
 		cmocka_unit_test(bm5_large_static_data),
 		cmocka_unit_test(bm6_bm13_a_full_queue_takes_nothing),
 		cmocka_unit_test(bm6_sizes_of_the_queue),
-		cmocka_unit_test(bm9_how_it_ends),
+		TASK_NOT_THREADS(bm9_how_it_ends, TASK_KILLS),
 		cmocka_unit_test(bm10_a_scoped_pool),
 		cmocka_unit_test(bm11_start_stop_start),
 		cmocka_unit_test(bm12_several_arguments),
 		cmocka_unit_test(bm15_bm23_a_source_and_another),
 		cmocka_unit_test(bm16_get_without_waiting),
 		cmocka_unit_test(bm18_every_error_with_its_index),
-		cmocka_unit_test(bm19_a_job_that_exits),
+		TASK_NOT_THREADS(bm19_a_job_that_exits, TASK_CRASHES),
 		cmocka_unit_test(bm20_get_all),
-		cmocka_unit_test(bm22_deaths_are_seen_at_once),
-		cmocka_unit_test(bmw5_one_of_them_dies),
+		TASK_NOT_THREADS(bm22_deaths_are_seen_at_once, TASK_KILLS),
+		TASK_NOT_THREADS(bmw5_one_of_them_dies, TASK_CRASHES),
 		cmocka_unit_test(bm24_stop_ends_with_the_last_job),
 		cmocka_unit_test(bm27_nothing_is_left),
 		cmocka_unit_test(bm34_the_same_however_launched),

@@ -106,7 +106,7 @@ bell_pool(struct mproc_pool_options o)
 	struct mproc_pool *pool = NULL;
 
 	if (o.process.launch == MPROC_AUTO)
-		o.process.launch = MPROC_FORKSERVER;
+		o.process.launch = task_launch();
 	o.fifo = true;		/* so that n jobs come to n workers */
 	if (mproc_pool_new(&bell_class, &o, &pool) < 0 ||
 	    mproc_pool_start(pool) < 0)
@@ -224,7 +224,7 @@ pm35_refusals_send_nothing(void **state)
 {
 	struct mproc_pool *pool;
 	struct mproc_pool_options o = {
-		.workers = 1, .process.launch = MPROC_FORKSERVER
+		.workers = 1, .process.launch = task_launch()
 	};
 	int64_t n = 0, begun;
 	int r, pid;
@@ -283,7 +283,7 @@ pm36_handled_while_a_job_runs(void **state)
 static void
 pm36_a_process_without_a_pool(void **state)
 {
-	struct mproc_options o = { .launch = MPROC_FORKSERVER };
+	struct mproc_options o = { .launch = task_launch() };
 	struct mproc_future *f;
 	struct mproc *p;
 	int64_t n = 1;
@@ -448,9 +448,9 @@ main(int argc, char **argv)
 		cmocka_unit_test(pm34_two_kinds_two_handlers),
 		cmocka_unit_test(pm34_what_is_refused),
 		cmocka_unit_test(pm35_all_get_all_in_order),
-		cmocka_unit_test(pm35_refusals_send_nothing),
+		TASK_NOT_THREADS(pm35_refusals_send_nothing, TASK_KILLS),
 		cmocka_unit_test(pm36_handled_while_a_job_runs),
-		cmocka_unit_test(pm36_a_process_without_a_pool),
+		TASK_NOT_THREADS(pm36_a_process_without_a_pool, TASK_KILLS),
 		LOG_TEST(pm37_a_failing_handler_harms_nothing),
 		cmocka_unit_test(pm28_no_go_is_seen_at_once),
 		LOG_TEST(pm39_state_and_notifications_in_order),

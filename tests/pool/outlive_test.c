@@ -360,12 +360,14 @@ int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(tp36_killed),
-		cmocka_unit_test(tp37_interrupted_at_any_time),
-		cmocka_unit_test(tp27_signals_to_the_group),
-		cmocka_unit_test(i10_the_library_says_nothing),
-		cmocka_unit_test(tp26_default_pools_end_with_the_program),
-		cmocka_unit_test(tp28_a_program_without_mproc_init),
+		TASK_NOT_THREADS(tp36_killed, TASK_PROCESSES),
+		TASK_NOT_THREADS(tp37_interrupted_at_any_time, TASK_PROCESSES),
+		TASK_NOT_THREADS(tp27_signals_to_the_group, TASK_PROCESSES),
+		TASK_NOT_THREADS(i10_the_library_says_nothing, TASK_PROCESSES),
+		TASK_NOT_THREADS(tp26_default_pools_end_with_the_program,
+		    TASK_PROCESSES),
+		TASK_NOT_THREADS(tp28_a_program_without_mproc_init,
+		    TASK_PROCESSES),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "bomb") == 0)

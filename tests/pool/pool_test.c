@@ -167,7 +167,7 @@ static void
 pm5_a_failed_start_says_why(void **state)
 {
 	struct mproc_pool_options o = {
-		.workers = 2, .process.launch = MPROC_FORKSERVER,
+		.workers = 2, .process.launch = task_launch(),
 		.process.args = MPROC_PACK(task_start, .fail = -EDOM)
 	};
 	struct mproc_pool_stats s;
@@ -181,7 +181,9 @@ pm5_a_failed_start_says_why(void **state)
 	assert_int_equal(s.workers + s.starting + s.stopping, 0);
 	mproc_pool_free(pool);
 
-	o.process.args = MPROC_PACK(task_start, .delay_ms = 60000);
+	/* a thread has to come to its end */
+	o.process.args = MPROC_PACK(task_start, .delay_ms =
+	    task_launch() == MPROC_THREAD ? 200 : 60000);
 	o.process.start_timeout_ms = 50;
 	assert_int_equal(mproc_pool_new(&task_class, &o, &pool), 0);
 	assert_int_equal(mproc_pool_start(pool), -ETIMEDOUT);
@@ -383,7 +385,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(pm5_start_twice_and_again),
 		cmocka_unit_test(pm5_a_failed_start_says_why),
 		cmocka_unit_test(pm8_stop_runs_what_is_queued),
-		cmocka_unit_test(pmw5_terminate_ends_every_future),
+		TASK_NOT_THREADS(pmw5_terminate_ends_every_future, TASK_KILLS),
 		cmocka_unit_test(pm10_futures_by_completion),
 		cmocka_unit_test(pm10_a_future_has_a_descriptor),
 		cmocka_unit_test(pr85_callbacks_on_futures),

@@ -102,8 +102,8 @@ int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pr93_what_the_kernel_lacks),
-		cmocka_unit_test(pm46_the_version),
+		TASK_NOT_THREADS(pr93_what_the_kernel_lacks, TASK_PROCESSES),
+		TASK_NOT_THREADS(pm46_the_version, TASK_PROCESSES),
 	};
 
 	if (mproc_init(argc, argv) < 0)

@@ -78,7 +78,7 @@ echo_pool(struct mproc_pool_options o)
 	struct mproc_pool *pool = NULL;
 
 	if (o.process.launch == MPROC_AUTO)
-		o.process.launch = MPROC_FORKSERVER;
+		o.process.launch = task_launch();
 	if (mproc_pool_new(&echo_class, &o, &pool) < 0 ||
 	    mproc_pool_start(pool) < 0)
 		fail_msg("echo pool: %s", mproc_errmsg(NULL));

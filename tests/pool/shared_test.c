@@ -104,7 +104,7 @@ till_pool(const struct till_start *start)
 {
 	struct mproc_pool_options o = {
 		.workers = 4, .fifo = true,
-		.process.launch = MPROC_FORKSERVER,
+		.process.launch = task_launch(),
 		.process.args = { MPROC_SCHEMA(till_start), start }
 	};
 	struct mproc_pool *pool = NULL;
@@ -225,7 +225,8 @@ int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pm27_pmw20_a_lock_for_all_workers),
+		TASK_NOT_THREADS(pm27_pmw20_a_lock_for_all_workers,
+		    TASK_CRASHES),
 		cmocka_unit_test(pr94_workers_accept_on_one_socket),
 	};
 

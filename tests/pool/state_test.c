@@ -155,7 +155,7 @@ static void
 pm6_a_death_at_the_start_is_told(void **state)
 {
 	struct mproc_pool_options o = {
-		.workers = 1, .process.launch = MPROC_FORKSERVER,
+		.workers = 1, .process.launch = task_launch(),
 		.process.args = MPROC_PACK(grave_start, .sig = SIGKILL)
 	};
 	struct mproc_pool *pool;
@@ -183,8 +183,10 @@ pm8_three_ways_to_stop(void **state)
 		pool = task_pool((struct mproc_pool_options){ .workers = 1,
 		    .queue_jobs = 10 });
 		for (i = 0; i < 10; i++)
-			assert_int_equal(mproc_pool_submit(pool, SOON, &f[i],
-			    task_nap, .ms = way < 2 ? 5 : 600000), 0);
+			assert_int_equal(way < 2 ? mproc_pool_submit(pool,
+			    SOON, &f[i], task_nap, .ms = 5) :
+			    mproc_pool_submit(pool, SOON, &f[i], task_spin,
+			    .polite = true), 0);
 		if (way == 1)
 			assert_int_equal(mproc_pool_clear(pool), 9);
 		if (way < 2)
@@ -206,7 +208,7 @@ pm9_each_refusal_has_its_code(void **state)
 {
 	struct mproc_pool_options o = {
 		.workers = 1, .queue_jobs = 1,
-		.process.launch = MPROC_FORKSERVER
+		.process.launch = task_launch()
 	};
 	struct mproc_pool *pool;
 	struct mproc_future *f = NULL;
@@ -224,8 +226,10 @@ pm9_each_refusal_has_its_code(void **state)
 	assert_int_equal(mproc_pool_submit(pool, -1, &f, task_square),
 	    -ECHILD);
 	assert_int_equal(mproc_pool_set_offload(pool, MPROC_OFFLOAD_ON), 0);
-	assert_int_equal(mproc_pool_submit(pool, 0, NULL, task_spin), 0);
-	assert_int_equal(mproc_pool_submit(pool, 0, NULL, task_spin), 0);
+	assert_int_equal(mproc_pool_submit(pool, 0, NULL, task_spin,
+	    .polite = true), 0);
+	assert_int_equal(mproc_pool_submit(pool, 0, NULL, task_spin,
+	    .polite = true), 0);
 	assert_int_equal(mproc_pool_submit(pool, 0, &f, task_square),
 	    -EAGAIN);
 	assert_int_equal(mproc_pool_submit(pool, 2, &f, task_square),
@@ -249,7 +253,7 @@ pm16_refused_without_fail_open(void **state)
 	assert_int_equal(mproc_pool_submit(pool, 0, NULL, task_square),
 	    -ECHILD);
 	assert_int_equal(mproc_pool_set_fail_open(pool, true), 0);
-	assert_int_equal(task_pid(pool), getpid());
+	assert_int_equal(task_home(pool), getpid());
 	task_finish(pool);
 }
 
@@ -264,7 +268,7 @@ pm17_offload_off_is_for_new_jobs(void **state)
 	assert_int_equal(mproc_pool_submit(pool, SOON, &f, task_nap,
 	    .ms = 50), 0);
 	assert_int_equal(mproc_pool_set_offload(pool, MPROC_OFFLOAD_OFF), 0);
-	assert_int_equal(task_pid(pool), getpid());
+	assert_int_equal(task_home(pool), getpid());
 	assert_int_equal(task_result(f), 0);
 	assert_int_not_equal(mproc_args(mproc_future_reply(f),
 	    task_squared)->pid, getpid());
@@ -279,7 +283,7 @@ pm18_sticky_from_before_the_start(void **state)
 {
 	struct mproc_pool_options o = {
 		.workers = 1, .fail_open = true,
-		.process.launch = MPROC_FORKSERVER
+		.process.launch = task_launch()
 	};
 	struct mproc_pool *pool;
 
@@ -288,10 +292,10 @@ pm18_sticky_from_before_the_start(void **state)
 	assert_int_equal(mproc_pool_set_offload(pool,
 	    MPROC_OFFLOAD_OFF_STICKY), 0);
 	assert_int_equal(mproc_pool_start(pool), 0);
-	assert_int_equal(task_pid(pool), getpid());
+	assert_int_equal(task_home(pool), getpid());
 	assert_int_equal(mproc_pool_set_offload(pool, MPROC_OFFLOAD_ON_IF),
 	    0);
-	assert_int_equal(task_pid(pool), getpid());
+	assert_int_equal(task_home(pool), getpid());
 	assert_int_equal(mproc_pool_set_offload(pool, MPROC_OFFLOAD_ON), 0);
 	assert_int_not_equal(task_pid(pool), getpid());
 	task_finish(pool);
@@ -307,7 +311,7 @@ pm19_the_last_worker_is_lost(void **state)
 	(void)state;
 	assert_int_equal(mproc_pool_call(pool, SOON, NULL, task_die,
 	    .sig = SIGKILL), -EPIPE);
-	assert_int_equal(task_pid(pool), getpid());
+	assert_int_equal(task_home(pool), getpid());
 	task_law(pool, &s);
 	assert_true(s.broken);
 	assert_int_equal(s.local, 1);
@@ -319,7 +323,7 @@ pm30_pm31_how_many_there_are(void **state)
 {
 	struct mproc_pool_options o = {
 		.workers = 2, .no_respawn = true,
-		.process.launch = MPROC_FORKSERVER
+		.process.launch = task_launch()
 	};
 	struct mproc_pool_stats s;
 	struct mproc_pool *pool;
@@ -361,7 +365,7 @@ static void
 pm33_launched_and_ready(void **state)
 {
 	struct mproc_pool_options o = {
-		.workers = 2, .process.launch = MPROC_FORKSERVER,
+		.workers = 2, .process.launch = task_launch(),
 		.process.args = MPROC_PACK(task_start, .delay_ms = 300)
 	};
 	struct mproc_pool_stats s;
@@ -520,7 +524,7 @@ pr91_close_join_terminate(void **state)
 	assert_int_equal(mproc_pool_start(pool), 0);
 	for (i = 0; i < 4; i++)
 		assert_int_equal(mproc_pool_submit(pool, SOON, NULL,
-		    task_spin), 0);
+		    task_spin, .polite = true), 0);
 	assert_int_equal(mproc_pool_terminate(pool), 0);
 	assert_int_equal(mproc_pool_terminate(pool), 0);
 	mproc_pool_free(pool);
@@ -533,17 +537,19 @@ main(int argc, char **argv)
 		cmocka_unit_test(pm1_every_call_is_the_owners),
 		cmocka_unit_test(pm2_sizes_by_affinity),
 		cmocka_unit_test(pm4_made_is_not_started),
-		cmocka_unit_test(pm6_a_death_at_the_start_is_told),
+		TASK_NOT_THREADS(pm6_a_death_at_the_start_is_told,
+		    TASK_CRASHES),
 		cmocka_unit_test(pm8_three_ways_to_stop),
 		cmocka_unit_test(pm9_each_refusal_has_its_code),
 		cmocka_unit_test(pm16_refused_without_fail_open),
 		cmocka_unit_test(pm17_offload_off_is_for_new_jobs),
 		cmocka_unit_test(pm18_sticky_from_before_the_start),
-		cmocka_unit_test(pm19_the_last_worker_is_lost),
-		cmocka_unit_test(pm30_pm31_how_many_there_are),
+		TASK_NOT_THREADS(pm19_the_last_worker_is_lost, TASK_CRASHES),
+		TASK_NOT_THREADS(pm30_pm31_how_many_there_are, TASK_CRASHES),
 		cmocka_unit_test(pm32_not_started_is_told_at_once),
 		cmocka_unit_test(pm33_launched_and_ready),
-		cmocka_unit_test(pm40_workers_end_with_their_owner),
+		TASK_NOT_THREADS(pm40_workers_end_with_their_owner,
+		    TASK_PROCESSES),
 		LOG_TEST(pm44_the_librarys_own_lines_by_level),
 		cmocka_unit_test(pm45_workers_have_names),
 		cmocka_unit_test(pr83_a_pool_without_options),

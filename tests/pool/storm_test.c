@@ -121,9 +121,9 @@ int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(i1_kills_at_most_once),
-		cmocka_unit_test(i1_kills_with_retries),
-		cmocka_unit_test(i1_kills_one_at_a_time),
+		TASK_NOT_THREADS(i1_kills_at_most_once, TASK_KILLS),
+		TASK_NOT_THREADS(i1_kills_with_retries, TASK_KILLS),
+		TASK_NOT_THREADS(i1_kills_one_at_a_time, TASK_KILLS),
 	};
 
 	if (mproc_init(argc, argv) < 0)

@@ -92,7 +92,7 @@ c__square(struct task *self, const struct task_square *args,
     struct mproc_request *req)
 {
 	return mproc_reply(req, task_squared, .n = args->n * args->n,
-	    .pid = getpid(), .calls = ++self->calls);
+	    .pid = gettid(), .home = getpid(), .calls = ++self->calls);
 }
 
 static int
@@ -100,8 +100,8 @@ c__nap(struct task *self, const struct task_nap *args,
     struct mproc_request *req)
 {
 	sleep_ms(args->ms);
-	return mproc_reply(req, task_squared, .n = args->n, .pid = getpid(),
-	    .calls = ++self->calls);
+	return mproc_reply(req, task_squared, .n = args->n, .pid = gettid(),
+	    .home = getpid(), .calls = ++self->calls);
 }
 
 static int
@@ -158,7 +158,7 @@ c__mark(struct task *self, const struct task_mark *args,
 		return -EIO;
 	if (args->die != 0)
 		raise(args->die);
-	return mproc_reply(req, task_squared, .n = args->n, .pid = getpid());
+	return mproc_reply(req, task_squared, .n = args->n, .pid = gettid());
 }
 
 static int
@@ -201,6 +201,22 @@ c__eat(struct task *self, const struct task_eat *args,
 	return mproc_reply(req, task_item, .n = p[args->bytes / 2]);
 }
 
+enum mproc_launch
+task_launch(void)
+{
+	const char *where = getenv("TEST_LAUNCH");
+
+	return where != NULL && strcmp(where, "thread") == 0 ? MPROC_THREAD :
+	    MPROC_FORKSERVER;
+}
+
+void
+task_skip(void **why)
+{
+	print_message("not with threads: %s\n", (const char *)*why);
+	skip();
+}
+
 struct mproc_pool *
 task_pool(struct mproc_pool_options o)
 {
@@ -208,7 +224,7 @@ task_pool(struct mproc_pool_options o)
 	int r;
 
 	if (o.process.launch == MPROC_AUTO)
-		o.process.launch = MPROC_FORKSERVER;
+		o.process.launch = task_launch();
 	r = mproc_pool_new(&task_class, &o, &pool);
 	if (r < 0)
 		fail_msg("mproc_pool_new: %s", mproc_errmsg(NULL));
@@ -249,17 +265,29 @@ task_result(struct mproc_future *f)
 	return mproc_future_result(f);
 }
 
-int
-task_pid(struct mproc_pool *pool)
+static struct task_squared
+squared(struct mproc_pool *pool)
 {
 	struct mproc_msg *reply = NULL;
-	int pid;
+	struct task_squared sq;
 
 	assert_int_equal(mproc_pool_call(pool, SOON, &reply, task_square,
 	    .n = 1), 0);
-	pid = mproc_args(reply, task_squared)->pid;
+	sq = *mproc_args(reply, task_squared);
 	mproc_msg_free(reply);
-	return pid;
+	return sq;
+}
+
+int
+task_pid(struct mproc_pool *pool)
+{
+	return squared(pool).pid;
+}
+
+int
+task_home(struct mproc_pool *pool)
+{
+	return squared(pool).home;
 }
 
 bool

@@ -11,7 +11,12 @@
 #define SOON	20000	/* ms; only a hang takes that long */
 
 MPROC_MESSAGE(task, square, (int64_t, n));
-MPROC_MESSAGE(task, squared, (int64_t, n), (int, pid), (int64_t, calls));
+/*
+ * pid: of the worker; of one that is a thread, the thread's id.  home: of the
+ * process that it is, or is in.
+ */
+MPROC_MESSAGE(task, squared, (int64_t, n), (int, pid), (int, home),
+    (int64_t, calls));
 MPROC_MESSAGE(task, nap, (int, ms), (int64_t, n));
 MPROC_MESSAGE(task, die, (int, sig), (int, status));
 MPROC_MESSAGE(task, fail, (int, code), (const char *, text));
@@ -29,15 +34,32 @@ MPROC_MESSAGE(task, start, (int, fail), (int, delay_ms), (const char *, path),
 
 extern const struct mproc_class task_class;
 
-/* Started, with the fork server unless it says otherwise. */
+/*
+ * Where workers are launched when nothing else is said: from the fork server,
+ * or, with TEST_LAUNCH=thread in the environment, as threads (PR-92).
+ */
+enum mproc_launch task_launch(void);
+/* In a list of tests: one that is skipped, and why, if workers are threads. */
+#define TASK_NOT_THREADS(test, why)					\
+	TASK_NOT_THREADS_SETUP(test, why, NULL, NULL)
+#define TASK_NOT_THREADS_SETUP(test, why, setup, teardown)		\
+	(task_launch() == MPROC_THREAD ? (struct CMUnitTest){ #test,	\
+	    task_skip, NULL, NULL, (void *)(uintptr_t)(why) } :		\
+	    (struct CMUnitTest){ #test, (test), setup, teardown, NULL })
+#define TASK_KILLS	"a thread cannot be killed"
+#define TASK_CRASHES	"a thread's crash is that of the program"
+#define TASK_PROCESSES	"it is about processes"
+void task_skip(void **why);
+/* Started, with task_launch() unless it says otherwise. */
 struct mproc_pool *task_pool(struct mproc_pool_options o);
 /* The accounting law; then free it. */
 void task_finish(struct mproc_pool *pool);
 void task_law(struct mproc_pool *pool, struct mproc_pool_stats *ret);
 /* Until f is done; its result. */
 int task_result(struct mproc_future *f);
-/* The pid that a `squared` came from. */
+/* What the `squared` of the next job says. */
 int task_pid(struct mproc_pool *pool);
+int task_home(struct mproc_pool *pool);
 /* Wait until this much has changed, moving the pool: false after SOON. */
 bool task_until(struct mproc_pool *pool,
     bool (*ready)(const struct mproc_pool_stats *, void *), void *arg);
