@@ -3,7 +3,9 @@
 EXAMPLE_LDADD = libmproc.la
 
 noinst_PROGRAMS += \
+	examples/base64/base64 \
 	examples/broken/broken \
+	examples/collatz/collatz \
 	examples/counter/counter \
 	examples/division/division \
 	examples/factor/factor \
@@ -20,11 +22,16 @@ noinst_PROGRAMS += \
 	examples/shm1/shm1 \
 	examples/shm2/shm2 \
 	examples/thumbs/thumbs \
+	examples/wc/wc \
 	examples/webserver/webserver \
 	examples/words/words
 
+examples_base64_base64_SOURCES = %D%/base64/base64.c
+examples_base64_base64_LDADD = $(EXAMPLE_LDADD)
 examples_broken_broken_SOURCES = %D%/broken/broken.c
 examples_broken_broken_LDADD = $(EXAMPLE_LDADD)
+examples_collatz_collatz_SOURCES = %D%/collatz/collatz.c
+examples_collatz_collatz_LDADD = $(EXAMPLE_LDADD)
 examples_counter_counter_SOURCES = %D%/counter/counter.c
 examples_counter_counter_LDADD = $(EXAMPLE_LDADD)
 examples_division_division_SOURCES = %D%/division/division.c
@@ -61,6 +68,8 @@ examples_shm2_shm2_SOURCES = %D%/shm2/shm2.c
 examples_shm2_shm2_LDADD = $(EXAMPLE_LDADD)
 examples_thumbs_thumbs_SOURCES = %D%/thumbs/thumbs.c
 examples_thumbs_thumbs_LDADD = $(EXAMPLE_LDADD)
+examples_wc_wc_SOURCES = %D%/wc/wc.c
+examples_wc_wc_LDADD = $(EXAMPLE_LDADD)
 examples_webserver_webserver_SOURCES = %D%/webserver/webserver.c
 examples_webserver_webserver_LDADD = $(EXAMPLE_LDADD)
 examples_words_words_SOURCES = %D%/words/words.c
@@ -85,7 +94,10 @@ endif
 EXTRA_DIST += \
 	$(digest_sources) \
 	%D%/README.md \
+	%D%/base64/base64.expected \
+	%D%/base64/base64.sh \
 	%D%/broken/broken.expected \
+	%D%/collatz/collatz.expected \
 	%D%/counter/counter.expected \
 	%D%/digest/demo.sh \
 	%D%/division/division.expected \
@@ -108,6 +120,8 @@ EXTRA_DIST += \
 	%D%/shm2/shm2.expected \
 	%D%/thumbs/thumbs.expected \
 	%D%/thumbs/thumbs.sh \
+	%D%/wc/wc.expected \
+	%D%/wc/wc.sh \
 	%D%/webserver/webserver.expected \
 	%D%/words/words.expected \
 	%D%/words/words.sh
