@@ -4,6 +4,7 @@ EXAMPLE_LDADD = libmproc.la
 
 noinst_PROGRAMS += \
 	examples/base64/base64 \
+	examples/benchmarks/benchmarks \
 	examples/broken/broken \
 	examples/collatz/collatz \
 	examples/counter/counter \
@@ -12,6 +13,7 @@ noinst_PROGRAMS += \
 	examples/futures/futures \
 	examples/main1/main1 \
 	examples/mersenne/mersenne \
+	examples/newtype/newtype \
 	examples/parts/parts \
 	examples/ping/ping \
 	examples/ping2/ping2 \
@@ -21,6 +23,7 @@ noinst_PROGRAMS += \
 	examples/scan/scan \
 	examples/shm1/shm1 \
 	examples/shm2/shm2 \
+	examples/synchronize/synchronize \
 	examples/thumbs/thumbs \
 	examples/wc/wc \
 	examples/webserver/webserver \
@@ -28,6 +31,8 @@ noinst_PROGRAMS += \
 
 examples_base64_base64_SOURCES = %D%/base64/base64.c
 examples_base64_base64_LDADD = $(EXAMPLE_LDADD)
+examples_benchmarks_benchmarks_SOURCES = %D%/benchmarks/benchmarks.c
+examples_benchmarks_benchmarks_LDADD = $(EXAMPLE_LDADD)
 examples_broken_broken_SOURCES = %D%/broken/broken.c
 examples_broken_broken_LDADD = $(EXAMPLE_LDADD)
 examples_collatz_collatz_SOURCES = %D%/collatz/collatz.c
@@ -46,6 +51,8 @@ examples_main1_main1_SOURCES = \
 examples_main1_main1_LDADD = $(EXAMPLE_LDADD)
 examples_mersenne_mersenne_SOURCES = %D%/mersenne/mersenne.c
 examples_mersenne_mersenne_LDADD = $(EXAMPLE_LDADD)
+examples_newtype_newtype_SOURCES = %D%/newtype/newtype.c
+examples_newtype_newtype_LDADD = $(EXAMPLE_LDADD)
 examples_parts_parts_SOURCES = %D%/parts/parts.c
 examples_parts_parts_LDADD = $(EXAMPLE_LDADD)
 examples_ping_ping_SOURCES = %D%/ping/ping.c
@@ -66,6 +73,8 @@ examples_shm1_shm1_SOURCES = %D%/shm1/shm1.c
 examples_shm1_shm1_LDADD = $(EXAMPLE_LDADD)
 examples_shm2_shm2_SOURCES = %D%/shm2/shm2.c
 examples_shm2_shm2_LDADD = $(EXAMPLE_LDADD)
+examples_synchronize_synchronize_SOURCES = %D%/synchronize/synchronize.c
+examples_synchronize_synchronize_LDADD = $(EXAMPLE_LDADD)
 examples_thumbs_thumbs_SOURCES = %D%/thumbs/thumbs.c
 examples_thumbs_thumbs_LDADD = $(EXAMPLE_LDADD)
 examples_wc_wc_SOURCES = %D%/wc/wc.c
@@ -96,6 +105,8 @@ EXTRA_DIST += \
 	%D%/README.md \
 	%D%/base64/base64.expected \
 	%D%/base64/base64.sh \
+	%D%/benchmarks/benchmarks.expected \
+	%D%/benchmarks/benchmarks.sh \
 	%D%/broken/broken.expected \
 	%D%/collatz/collatz.expected \
 	%D%/counter/counter.expected \
@@ -106,6 +117,7 @@ EXTRA_DIST += \
 	%D%/futures/futures.expected \
 	%D%/main1/main1.expected \
 	%D%/mersenne/mersenne.expected \
+	%D%/newtype/newtype.expected \
 	%D%/parts/parts.expected \
 	%D%/parts/parts.sh \
 	%D%/ping/ping.expected \
@@ -118,6 +130,7 @@ EXTRA_DIST += \
 	%D%/scan/scan.sh \
 	%D%/shm1/shm1.expected \
 	%D%/shm2/shm2.expected \
+	%D%/synchronize/synchronize.expected \
 	%D%/thumbs/thumbs.expected \
 	%D%/thumbs/thumbs.sh \
 	%D%/wc/wc.expected \
