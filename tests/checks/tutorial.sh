@@ -17,7 +17,7 @@ cd "$work" || exit 1
 
 awk '
 /^<!-- file: / { file = $3; next }
-/^<!-- run/ { file = "script." ++runs; next }
+/^<!-- run/ { file = sprintf("script.%02d", ++runs); next }
 /^```/ && open { open = 0; close(file); file = ""; next }
 /^```/ && file != "" {
 	open = 1
