@@ -20,6 +20,10 @@
  * job's worker died: mproc_future_death() says how), -ETIMEDOUT, -ECANCELED,
  * or, when it could not be handed to a worker, -ENOMEM or -EMFILE.
  *
+ * When this process ends without free, by SIGKILL too, so do the workers: the
+ * idle ones at once, a busy one with its job, at the latest when
+ * .process.stop_grace_ms (2 s) has passed: then it is killed.
+ *
  * Threads: every function may be called from any thread, mproc_pool_free()
  * when no other call is under way, or in a callback.  Callbacks run inside
  * such calls, one at a time, and may call the pool, but not wait on it:

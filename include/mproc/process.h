@@ -86,7 +86,10 @@ enum mproc_sigint {
  *                   the numbers are copied, the descriptors borrowed at
  *                   each start
  * @start_timeout_ms from launch to ready; default 10000
- * @stop_grace_ms    each rung of the stop ladder; default 2000
+ * @stop_grace_ms    each rung of the stop ladder; default 2000.  When this
+ *                   process ends without a stop, by SIGKILL too, an idle
+ *                   backend ends at once, and a handler that runs has so long
+ *                   to return before its process is killed; -1: no limit
  * @block_ms         MPROC_BLOCK's limit; default 5000
  * @max_message      bytes of one message, both ways; default 256 MiB
  * @mailbox_messages messages sent and not yet handled; default 131072
