@@ -80,6 +80,10 @@ check_PROGRAMS += tests/process/hook_test
 tests_process_hook_test_SOURCES = tests/process/hook_test.c
 tests_process_hook_test_LDADD = $(PROBE_LDADD)
 
+check_PROGRAMS += tests/process/end_test
+tests_process_end_test_SOURCES = tests/process/end_test.c
+tests_process_end_test_LDADD = $(PROBE_LDADD)
+
 check_PROGRAMS += tests/process/reserve_test
 tests_process_reserve_test_SOURCES = tests/process/reserve_test.c
 tests_process_reserve_test_LDADD = $(PROBE_LDADD)

@@ -105,9 +105,9 @@ do_one(struct mproc *p, const char *doing)
 	CHECK(mproc_flush(p, SOON) == 0 || doing[2] == 'o');
 }
 
-/* Print the pids of all backends, and wait to be killed. */
+/* Print the pids of all backends, and end, or wait to be killed. */
 static int
-play_victim(enum mproc_launch how)
+play_victim(enum mproc_launch how, bool exits)
 {
 	struct mproc_options opt = { .launch = how, .stop_grace_ms = 300 };
 	struct mproc *p[TEST_COUNT(doings)];
@@ -122,12 +122,14 @@ play_victim(enum mproc_launch how)
 		do_one(p[i], doings[i]);
 	printf("\n");
 	fflush(stdout);
+	if (exits)
+		exit(0);
 	for (;;)
 		pause();
 }
 
 static pid_t
-start_victim(enum mproc_launch how, int *ret_fd)
+start_victim(enum mproc_launch how, bool exits, int *ret_fd)
 {
 	char number[8];
 	int fds[2];
@@ -139,7 +141,7 @@ start_victim(enum mproc_launch how, int *ret_fd)
 	if (pid == 0) {
 		(void)dup2(fds[1], STDOUT_FILENO);
 		(void)execl("/proc/self/exe", program, "--victim", number,
-		    NULL);
+		    exits ? "exits" : "waits", NULL);
 		_exit(71);
 	}
 	close(fds[1]);
@@ -148,17 +150,17 @@ start_victim(enum mproc_launch how, int *ret_fd)
 }
 
 static void
-nobody_survives_the_program(void **state)
+outlive(enum mproc_launch how, bool exits)
 {
 	char text[512] = "", *at, *end;
 	pid_t victim, pids[16];
-	int fd, i, n = 0, status, survivors = 0;
+	int fd, i, n = 0, status = -1, survivors = 0;
 	size_t len = 0;
 	ssize_t got;
 
 	if (test_on_valgrind())
 		skip();		/* it execs itself */
-	victim = start_victim(fix_placement(state), &fd);
+	victim = start_victim(how, exits, &fd);
 	while (len < sizeof(text) - 1 && strchr(text, '\n') == NULL) {
 		assert_int_not_equal(test_poll(fd, POLLIN, SOON), 0);
 		got = read(fd, text + len, sizeof(text) - 1 - len);
@@ -172,8 +174,11 @@ nobody_survives_the_program(void **state)
 		n++;
 	}
 	assert_int_equal(n, TEST_COUNT(doings) + 1);
-	assert_int_equal(kill(victim, SIGKILL), 0);
+	/* who ends waits for none of them */
+	if (!exits || !fix_gone(victim, SOON))
+		assert_int_equal(kill(victim, SIGKILL), 0);
 	assert_int_equal(waitpid(victim, &status, 0), victim);
+	assert_int_equal(status, exits ? 0 : SIGKILL);
 	for (i = 0; i < n; i++) {
 		if (fix_gone(pids[i], SOON))
 			continue;
@@ -182,6 +187,18 @@ nobody_survives_the_program(void **state)
 	}
 	close(fd);
 	assert_int_equal(survivors, 0);
+}
+
+static void
+nobody_survives_the_program(void **state)
+{
+	outlive(fix_placement(state), false);
+}
+
+static void
+prw9_exit_waits_for_nobody(void **state)
+{
+	outlive(fix_placement(state), true);
 }
 
 int
@@ -193,12 +210,14 @@ main(int argc, char **argv)
 		FIX_ONE(vk71_a_killed_parent_takes_its_tree_along, 0,
 		    "forkserver"),
 		FIX_PROCESSES(nobody_survives_the_program),
+		FIX_PROCESSES(prw9_exit_waits_for_nobody),
 	};
 
 	program = argv[0];
 	if (mproc_init(argc, argv) < 0)
 		return 1;
-	if (argc == 3 && strcmp(argv[1], "--victim") == 0)
-		return play_victim((enum mproc_launch)atoi(argv[2]));
+	if (argc == 4 && strcmp(argv[1], "--victim") == 0)
+		return play_victim((enum mproc_launch)atoi(argv[2]),
+		    strcmp(argv[3], "exits") == 0);
 	return FIX_RUN(tests);
 }
