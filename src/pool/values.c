@@ -208,11 +208,11 @@ static void
 take_chunk(struct map *m, struct slot *s)
 {
 	size_t failed = m->progress.failed, n;
-	int64_t done;
+	int64_t done = s->code;
 
 	s->came = false;
 	m->n_came--;
-	if (s->code >= 0 && (done = take_done(m, s)) < 0) {
+	if (done >= 0 && (done = take_done(m, s)) < 0) {
 		s->code = (int)done;
 		(void)strlcpy(s->text, done == -EBADMSG ?
 		    "a reply of another shape" : "no memory",
@@ -223,10 +223,7 @@ take_chunk(struct map *m, struct slot *s)
 	} else {
 		n = (size_t)done;
 		/* not larger at once: what comes back is sent twice */
-		if (n < m->max / GROWTH)
-			s->limit = n * GROWTH;
-		else
-			s->limit = m->max;
+		s->limit = n < m->max / GROWTH ? n * GROWTH : m->max;
 		if (n < s->len && s->unwanted)
 			end_early(m, -ECANCELED, "canceled");
 	}
@@ -425,6 +422,8 @@ make_slots(struct map *m, size_t n)
 	if (m->slots == NULL)
 		return -ENOMEM;
 	m->max = size < CHUNK_BYTES ? CHUNK_BYTES / size : 1;
+	if (m->opt->chunk > 0 && m->opt->chunk < m->max)
+		m->max = m->opt->chunk;
 	for (i = 0; i < m->n_slots; i++)
 		m->slots[i] = (struct slot){ .limit = m->max,
 		    .at = n / m->n_slots * i + (i < n % m->n_slots ? i :

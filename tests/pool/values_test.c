@@ -257,6 +257,17 @@ tp33_a_crash_tells_which_values_it_took(void **state)
 	for (i = 0; i < 100; i++)
 		assert_int_equal(out[i], i - l.first[0] < l.count[0] ? 0 :
 		    i + 1);
+	/* one at a time: only that one */
+	o.chunk = 1;
+	l.n = 0;
+	memset(out, 0, sizeof(out));
+	assert_int_equal(mproc_function_map(pool, fragile, in, 100, &o, out),
+	    -EPIPE);
+	assert_int_equal(l.n, 1);
+	assert_int_equal(l.first[0], 37);
+	assert_int_equal(l.count[0], 1);
+	for (i = 0; i < 100; i++)
+		assert_int_equal(out[i], i == 37 ? 0 : i + 1);
 	/* a chunk of one */
 	assert_int_equal(mproc_function_map(pool, fragile, in + 37, 1, NULL,
 	    out), -EPIPE);
