@@ -481,15 +481,17 @@ mproc__decode_apart(const struct mproc_schema *s, struct mproc__envelope *env,
 	return true;
 }
 
-bool
-mproc__envelope_head(uint8_t *body, size_t size, struct mproc__envelope *ret)
+/* What stands before the arguments, of a kind up to `max`. */
+static inline bool
+read_head(uint8_t *body, size_t size, uint8_t max,
+    struct mproc__envelope *ret)
 {
 	struct in in = { .start = body, .end = body + size };
 	const uint8_t *p;
 	uint32_t len;
 
 	/* the shortest: head, kind, id, a command, no arguments */
-	if (size < 6 || (body[0] & 0xfe) != 0x94 || body[1] > MPROC__CALL)
+	if (size < 6 || (body[0] & 0xfe) != 0x94 || body[1] > max)
 		return false;
 	p = read_uint64(&in, body + 2, &ret->id);
 	if (p == NULL || p == in.end ||
@@ -505,4 +507,62 @@ mproc__envelope_head(uint8_t *body, size_t size, struct mproc__envelope *ret)
 	ret->has_meta = body[0] == 0x95;
 	ret->meta.deadline_ns = 0;
 	return true;
+}
+
+bool
+mproc__envelope_head(uint8_t *body, size_t size, struct mproc__envelope *ret)
+{
+	return read_head(body, size, MPROC__CALL, ret);
+}
+
+/* How long numbers, nil and truth values are, from 0xc0 on; 0 what is not. */
+static const uint8_t scalar_size[32] = {
+	[0x00] = 1, [0x02] = 1, [0x03] = 1, [0x0a] = 5, [0x0b] = 9,
+	[0x0c] = 2, [0x0d] = 3, [0x0e] = 5, [0x0f] = 9,
+	[0x10] = 2, [0x11] = 3, [0x12] = 5, [0x13] = 9,
+};
+
+/* Over a number, text or bytes at p; NULL if it is another, or truncated. */
+static inline const uint8_t *
+skip_plain(const struct in *in, const uint8_t *p)
+{
+	uint8_t head;
+	uint32_t n;
+
+	if (unlikely(p >= in->end))
+		return NULL;
+	head = *p;
+	if (head < 0x80 || head >= 0xe0)
+		return p + 1;
+	n = head >= 0xc0 ? scalar_size[head - 0xc0] : 0;
+	if (n > 0)
+		return likely((size_t)(in->end - p) >= n) ? p + n : NULL;
+	if ((p = read_blob(in, p, true, &n)) == NULL)
+		return NULL;
+	return p + n;
+}
+
+bool
+mproc__envelope_fast(uint8_t *body, size_t size, struct mproc__envelope *ret)
+{
+	struct in in = { .start = body, .end = body + size };
+	const uint8_t *p;
+	unsigned n, len;
+
+	if (unlikely(!read_head(body, size, MPROC__CREDIT, ret)) ||
+	    ret->has_meta || ret->args == in.end ||
+	    (*ret->args & 0xf0) != 0x80 ||
+	    has_nul((const uint8_t *)ret->command, ret->command_len))
+		return false;
+	p = ret->args + 1;
+	for (n = *ret->args & 15; n > 0; n--) {
+		if (unlikely(p >= in.end) || unlikely((*p & 0xe0) != 0xa0))
+			return false;
+		len = *p++ & 31;
+		if (unlikely((size_t)(in.end - p) <= len) ||
+		    unlikely(has_nul(p, len)) ||
+		    unlikely((p = skip_plain(&in, p + len)) == NULL))
+			return false;
+	}
+	return p == in.end;
 }

@@ -175,7 +175,7 @@ read_meta(struct walk *w, struct mproc__meta *meta)
 }
 
 int
-mproc__envelope_read(uint8_t *body, size_t size, struct mproc__envelope *ret)
+mproc__envelope_any(uint8_t *body, size_t size, struct mproc__envelope *ret)
 {
 	struct walk w = {
 		.p = body, .end = body + size, .items = MPROC__ITEMS_MAX,
@@ -210,6 +210,13 @@ mproc__envelope_read(uint8_t *body, size_t size, struct mproc__envelope *ret)
 		.meta = meta,
 	};
 	return 0;
+}
+
+int
+mproc__envelope_read(uint8_t *body, size_t size, struct mproc__envelope *ret)
+{
+	return mproc__envelope_fast(body, size, ret) ? 0 :
+	    mproc__envelope_any(body, size, ret);
 }
 
 bool

@@ -80,6 +80,15 @@ struct mproc__envelope {
  */
 int	mproc__envelope_read(uint8_t *body, size_t size,
 	    struct mproc__envelope *ret);
+/*
+ * The two ways that it has: the short one takes what is usual (few arguments,
+ * none nested, no descriptors, no metadata), with the same result, or returns
+ * false: nothing is said of the bytes then, and *ret holds anything.
+ */
+bool	mproc__envelope_fast(uint8_t *body, size_t size,
+	    struct mproc__envelope *ret);
+int	mproc__envelope_any(uint8_t *body, size_t size,
+	    struct mproc__envelope *ret);
 /* Does the envelope carry this command? */
 bool	mproc__envelope_is(const struct mproc__envelope *, const char *command);
 /* The code and text of an ERROR envelope; code forced negative. */

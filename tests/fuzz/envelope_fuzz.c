@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "agree.h"
 #include "fuzz.h"
 #include "message/message.h"
 
@@ -45,6 +46,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 0)
 		memcpy(body, data, size);
 	body[size] = 0;
+	agree_envelope(body, size);
 	if (mproc__envelope_read(body, size, &envelope) < 0)
 		goto out;
 	MUST(envelope.kind >= MPROC__CAST && envelope.kind <= MPROC__CREDIT);
