@@ -267,6 +267,8 @@ tp37_signals_interrupt_nothing(void **state)
 		assert_int_equal(mproc_pool_start(pool), 0);
 	} while (alarms < 20);
 	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	/* forgets one that waits still: valgrind delivers them late */
+	assert_true(signal(SIGALRM, SIG_IGN) != SIG_ERR);
 	assert_int_equal(sigaction(SIGALRM, &old, NULL), 0);
 	task_finish(pool);
 }
