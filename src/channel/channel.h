@@ -90,6 +90,12 @@ struct mproc__buf *mproc__channel_reserve(struct mproc__channel *);
 int	mproc__channel_commit(struct mproc__channel *, const int *fds,
 	    int n_fds, bool droppable, uint64_t tag, bool write);
 void	mproc__channel_abort(struct mproc__channel *);	/* undo begin */
+/*
+ * A body that was built elsewhere, in place of begin and commit: queued, but
+ * in a ring that has room for it handed over at once.  As commit.
+ */
+int	mproc__channel_put(struct mproc__channel *, const void *body,
+	    size_t size, const int *fds, int n_fds);
 
 /* Write what is queued, in batches: 0 all out, 1 more is queued, -EPIPE. */
 int	mproc__channel_flush(struct mproc__channel *);

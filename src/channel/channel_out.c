@@ -425,6 +425,63 @@ out:
 	return r == 0 && ch->bell_due ? 1 : r;
 }
 
+/* 0 handed over; 1 there is no room for it now; -EPIPE. */
+static int
+put_in_ring(struct mproc__channel *ch, const void *body, uint32_t size)
+{
+	size_t need = MPROC__FRAME_HEAD + (size_t)size, room;
+	uint8_t *at;
+	int r;
+
+	room = mproc__ring_room(ch->ring, need, &at);
+	if (room == SIZE_MAX || room < need)
+		return 1;
+	put_length(at, size);
+	memcpy(at + MPROC__FRAME_HEAD, body, size);
+	if ((r = mproc__ring_commit(ch, need, NULL, 0)) == 0)
+		ch->out.blocked = false;
+	return r;
+}
+
+static int
+put_in_queue(struct mproc__out *out, const void *body, uint32_t size)
+{
+	struct mproc__record rec = { .size = size };
+	uint8_t *to;
+
+	mproc__queue_compact(out);
+	rec.at = out->buf.len;
+	if (!mproc__queue_reserve(out) || (to = mproc__buf_reserve(&out->buf,
+	    MPROC__FRAME_HEAD + (size_t)size)) == NULL) {
+		out->buf.failed = false;
+		return -ENOMEM;
+	}
+	put_length(to, size);
+	memcpy(to + MPROC__FRAME_HEAD, body, size);
+	out->buf.len += MPROC__FRAME_HEAD + (size_t)size;
+	mproc__queue_push(out, &rec);
+	return 1;
+}
+
+int
+mproc__channel_put(struct mproc__channel *ch, const void *body, size_t size,
+    const int *fds, int n_fds)
+{
+	struct mproc__out *out = &ch->out;
+	int r = 1;
+
+	if (n_fds > 0 || size == 0 || size > ch->max_frame || out->gone) {
+		mproc__buf_append(mproc__channel_begin(ch), body, size);
+		return mproc__channel_commit(ch, fds, n_fds, false, 0, false);
+	}
+	assert(!out->open);
+	if (ch->ring != NULL && out->bytes == 0 && ch->limit == 0)
+		r = put_in_ring(ch, body, (uint32_t)size);
+	if (r == 0)
+		return ch->bell_due;
+	return r < 0 ? r : put_in_queue(out, body, (uint32_t)size);
+}
+
 /* What one system call shall write, of at most max_frames frames. */
 static void
 collect(const struct mproc__out *out, int max_frames, struct batch *b)

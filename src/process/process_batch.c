@@ -13,16 +13,13 @@ int
 mproc__batch_put(struct mproc *p, const void *body, size_t size,
     const int *fds, int n_fds)
 {
-	struct mproc__buf *buf;
 	int r;
 
 	if (p->status == MPROC_STATUS_DEAD || p->data == NULL || p->data_eof)
 		return -EPIPE;
 	if (p->stop_sent)
 		return -ESHUTDOWN;
-	buf = mproc__channel_begin(p->data);
-	mproc__buf_append(buf, body, size);
-	r = mproc__channel_commit(p->data, fds, n_fds, false, 0, false);
+	r = mproc__channel_put(p->data, body, size, fds, n_fds);
 	if (r == -EPIPE)
 		mproc__cut_off(p);
 	if (r < 0)
@@ -34,7 +31,7 @@ mproc__batch_put(struct mproc *p, const void *body, size_t size,
 void
 mproc__batch_flush(struct mproc *p)
 {
-	if (p->data == NULL || mproc__channel_queued(p->data) == 0)
+	if (p->data == NULL || mproc__channel_is_idle(p->data))
 		return;
 	if (mproc__channel_flush(p->data) < 0)
 		mproc__cut_off(p);
