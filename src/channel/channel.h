@@ -91,8 +91,9 @@ int	mproc__channel_commit(struct mproc__channel *, const int *fds,
 	    int n_fds, bool droppable, uint64_t tag, bool write);
 void	mproc__channel_abort(struct mproc__channel *);	/* undo begin */
 /*
- * A body that was built elsewhere, in place of begin and commit: queued, but
- * in a ring that has room for it handed over at once.  As commit.
+ * A body that was built elsewhere, in place of begin and commit without
+ * `write`: 1, it is queued, or as commit.  A ring's queue is then the ring
+ * itself while that has room.
  */
 int	mproc__channel_put(struct mproc__channel *, const void *body,
 	    size_t size, const int *fds, int n_fds);

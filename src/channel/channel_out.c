@@ -25,13 +25,6 @@ struct batch {
 	size_t		 n_fds;
 };
 
-static void
-put_length(uint8_t *to, uint32_t n)
-{
-	n = htole32(n);
-	memcpy(to, &n, sizeof(n));
-}
-
 /* The frame's bytes join the batch; false: they would be one piece too many */
 static bool
 add(struct batch *b, uint8_t *bytes, size_t n)
@@ -160,6 +153,8 @@ mproc__channel_begin(struct mproc__channel *ch)
 
 	assert(!out->open);
 	out->open = true;
+	if (ch->staged > 0)
+		(void)mproc__hand_over(ch);
 	if (ch->ring != NULL && out->bytes == 0 && ch->limit == 0 &&
 	    !out->is_large && begin_in_place(ch) != NULL)
 		return &out->direct;
@@ -180,6 +175,8 @@ mproc__channel_reserve(struct mproc__channel *ch)
 
 	assert(!out->open);
 	out->open = true;
+	if (ch->staged > 0)
+		(void)mproc__hand_over(ch);
 	if (ch->ring != NULL && out->bytes == 0 && ch->limit == 0 &&
 	    begin_in_place(ch) != NULL) {
 		out->direct.takes_room = true;
@@ -228,7 +225,7 @@ seal(struct mproc__channel *ch, struct mproc__buf *buf, size_t start,
 		return mproc__err(-EMSGSIZE, "a message of %zu bytes, at most "
 		    "%zu", size, ch->max_frame);
 	*ret_size = (uint32_t)size;
-	put_length(buf->data + start, *ret_size);
+	mproc__put_length(buf->data + start, *ret_size);
 	return 0;
 }
 
@@ -425,63 +422,6 @@ out:
 	return r == 0 && ch->bell_due ? 1 : r;
 }
 
-/* 0 handed over; 1 there is no room for it now; -EPIPE. */
-static int
-put_in_ring(struct mproc__channel *ch, const void *body, uint32_t size)
-{
-	size_t need = MPROC__FRAME_HEAD + (size_t)size, room;
-	uint8_t *at;
-	int r;
-
-	room = mproc__ring_room(ch->ring, need, &at);
-	if (room == SIZE_MAX || room < need)
-		return 1;
-	put_length(at, size);
-	memcpy(at + MPROC__FRAME_HEAD, body, size);
-	if ((r = mproc__ring_commit(ch, need, NULL, 0)) == 0)
-		ch->out.blocked = false;
-	return r;
-}
-
-static int
-put_in_queue(struct mproc__out *out, const void *body, uint32_t size)
-{
-	struct mproc__record rec = { .size = size };
-	uint8_t *to;
-
-	mproc__queue_compact(out);
-	rec.at = out->buf.len;
-	if (!mproc__queue_reserve(out) || (to = mproc__buf_reserve(&out->buf,
-	    MPROC__FRAME_HEAD + (size_t)size)) == NULL) {
-		out->buf.failed = false;
-		return -ENOMEM;
-	}
-	put_length(to, size);
-	memcpy(to + MPROC__FRAME_HEAD, body, size);
-	out->buf.len += MPROC__FRAME_HEAD + (size_t)size;
-	mproc__queue_push(out, &rec);
-	return 1;
-}
-
-int
-mproc__channel_put(struct mproc__channel *ch, const void *body, size_t size,
-    const int *fds, int n_fds)
-{
-	struct mproc__out *out = &ch->out;
-	int r = 1;
-
-	if (n_fds > 0 || size == 0 || size > ch->max_frame || out->gone) {
-		mproc__buf_append(mproc__channel_begin(ch), body, size);
-		return mproc__channel_commit(ch, fds, n_fds, false, 0, false);
-	}
-	assert(!out->open);
-	if (ch->ring != NULL && out->bytes == 0 && ch->limit == 0)
-		r = put_in_ring(ch, body, (uint32_t)size);
-	if (r == 0)
-		return ch->bell_due;
-	return r < 0 ? r : put_in_queue(out, body, (uint32_t)size);
-}
-
 /* What one system call shall write, of at most max_frames frames. */
 static void
 collect(const struct mproc__out *out, int max_frames, struct batch *b)
@@ -545,6 +485,8 @@ mproc__channel_flush_frames(struct mproc__channel *ch, int max_frames)
 	ssize_t n;
 
 	assert(!out->open || out->in_place);
+	if (ch->staged > 0)
+		(void)mproc__hand_over(ch);
 	if (ch->bell_due)
 		(void)mproc__ring_bell(ch);
 	if (out->gone) {
@@ -611,19 +553,20 @@ mproc__channel_midframe(const struct mproc__channel *ch)
 size_t
 mproc__channel_queued(const struct mproc__channel *ch)
 {
-	return ch->out.n - ch->out.dead + (ch->out.begun > 0);
+	return ch->out.n - ch->out.dead + (ch->out.begun > 0) + ch->n_staged;
 }
 
 size_t
 mproc__channel_queued_bytes(const struct mproc__channel *ch)
 {
-	return ch->out.bytes;
+	return ch->out.bytes + ch->staged;
 }
 
 bool
 mproc__channel_is_idle(const struct mproc__channel *ch)
 {
-	return ch->out.bytes == 0 && !ch->out.blocked && !ch->bell_due;
+	return ch->out.bytes == 0 && ch->staged == 0 && !ch->out.blocked &&
+	    !ch->bell_due;
 }
 
 bool

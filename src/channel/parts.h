@@ -112,6 +112,9 @@ struct mproc__channel {
 
 	/* shared memory (channel_ring.c), or NULL */
 	struct mproc__ring *ring;
+	/* put there behind its end, not handed over; then `out` is empty, or
+	 * has what came later */
+	size_t	 staged, n_staged;	/* bytes, frames */
 	bool	 trusts;		/* frames may be lent in the ring ... */
 	size_t	 borrowed;		/* ... and so many bytes of it are */
 	int	 alone;			/* frames that took the short way */
@@ -139,6 +142,16 @@ void	mproc__queue_compact(struct mproc__out *);
 void	mproc__queue_settle(struct mproc__out *);
 /* Everything goes, with its descriptors. */
 void	mproc__queue_done(struct mproc__out *);
+
+static inline void
+mproc__put_length(uint8_t *to, uint32_t n)
+{
+	n = htole32(n);
+	memcpy(to, &n, sizeof(n));
+}
+
+/* channel_put.c: what was put is the reader's from now on: 0 or -EPIPE. */
+int	mproc__hand_over(struct mproc__channel *);
 
 /* channel_out.c: one sendmsg(2): bytes, or -errno. */
 ssize_t	mproc__out_send(int fd, struct iovec *iov, size_t n_iov,

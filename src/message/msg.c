@@ -21,7 +21,7 @@ mproc__msg_alloc(const char *command, size_t command_len, int n_fds,
 	    args_size + 1);
 	if (msg == NULL)
 		return NULL;
-	memset(msg, 0, offsetof(struct mproc_msg, inline_area));
+	mproc__zero(msg, offsetof(struct mproc_msg, inline_area));
 	msg->fds = n_fds > 0 ? (int *)(void *)msg->tail : NULL;
 	msg->command = (char *)msg->tail + fds_size;
 	memcpy(msg->command, command, command_len);

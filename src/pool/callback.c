@@ -128,16 +128,19 @@ call_poison(struct mproc_pool *pool)
 	mproc__pool_lock(pool);
 }
 
+static bool
+is_due(struct mproc_pool *pool)
+{
+	return pool->calls != NULL || pool->news != NULL ||
+	    pool->poison != NULL || mproc__feed_due(pool);
+}
+
 void
 mproc__pool_callbacks(struct mproc_pool *pool)
 {
-	bool called = false;
-
-	if (pool->calling)
+	if (pool->calling || !is_due(pool))
 		return;
-	while (pool->calls != NULL || pool->news != NULL ||
-	    pool->poison != NULL || mproc__feed_due(pool)) {
-		called = true;
+	do {
 		pool->calling = true;
 		pool->caller = pthread_self();
 		if (pool->news != NULL)
@@ -148,9 +151,7 @@ mproc__pool_callbacks(struct mproc_pool *pool)
 			call_job(pool);
 		else
 			mproc__feed_run(pool);
-	}
-	if (!called)
-		return;
+	} while (is_due(pool));
 	pool->calling = false;
 	mproc__pool_flush(pool);
 	mproc__pool_flag(pool);

@@ -7,8 +7,7 @@
 
 #include "pool/pool.h"
 
-#define SPARE_MAX	4096	/* jobs kept for the next ones ... */
-#define SPARE_BYTES	4096	/* ... if their body was no larger */
+#define SPARE_MAX	4096	/* jobs kept for the next ones */
 
 void
 mproc__jobs_add(struct mproc__jobs *list, struct mproc__job *job)
@@ -85,14 +84,15 @@ mproc__job_free(struct mproc_pool *pool, struct mproc__job *job)
 		mproc_msg_free(item);
 	}
 	mproc_msg_free(job->reply);
-	if (pool->n_spare < SPARE_MAX && job->body.cap <= SPARE_BYTES) {
-		job->next = pool->spare;
-		pool->spare = job;
-		pool->n_spare++;
+	if (job->body != job->small)
+		free(job->body);
+	if (pool->n_spare == SPARE_MAX) {
+		free(job);
 		return;
 	}
-	mproc__buf_done(&job->body);
-	free(job);
+	job->next = pool->spare;
+	pool->spare = job;
+	pool->n_spare++;
 }
 
 /* The one place where a job's end is counted. */
@@ -123,7 +123,7 @@ mproc__job_too_long(const struct mproc__job *job, char *buf, size_t size)
 	const struct mproc *p = job->worker->p;
 	struct mproc__envelope env = { .command_len = 0 };
 
-	(void)mproc__envelope_read(job->body.data, job->body.len, &env);
+	(void)mproc__envelope_read(job->body, job->size, &env);
 	(void)snprintf(buf, size, "c__%.*s in %s (pid %d) ran longer than "
 	    "its timeout of %lld ms", (int)env.command_len, env.command,
 	    p->name, (int)p->child.pid,

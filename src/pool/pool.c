@@ -69,7 +69,7 @@ mproc__pool_leave(struct mproc_pool *pool)
 	/* who sleeps on a descriptor hears of what is not written yet */
 	if (pool->outer >= 0 || pool->n_futures_fd > 0)
 		for (w = pool->dirty; w != NULL; w = w->dirty_next)
-			mproc__interest(w->p);
+			mproc__batch_leave(w->p);
 	mproc__pool_flag(pool);
 	mproc__pool_call_futures(pool);
 	if (pool->freeing && pool->inside == 1) {
@@ -268,10 +268,10 @@ release(struct mproc_pool *pool)
 
 	mproc__log_captures_done(&pool->captures);
 	mproc__stream_done(&pool->puts);
+	mproc__buf_done(&pool->scratch);
 	mproc__inits_free(pool);
 	while ((job = pool->spare) != NULL) {
 		pool->spare = job->next;
-		mproc__buf_done(&job->body);
 		free(job);
 	}
 	for (i = 0; i < pool->args_fds.n; i++)

@@ -39,24 +39,26 @@ struct mproc__sink {
 		    int code, struct mproc_msg *reply, const char *text);
 	/*
 	 * If not NULL: keep the bytes of a small reply, which the next put is
-	 * of, so that it becomes a message only when it is wanted; -ENOMEM.
-	 * Thousands of messages that wait are dear to allocate and to free.
+	 * of, so that it becomes a message only when it is wanted.  Thousands
+	 * of messages that wait are dear to allocate and to free.
 	 */
-	int	(*keep)(struct mproc__sink *, const struct mproc__frame *,
+	void	(*keep)(struct mproc__sink *, const struct mproc__frame *,
 		    const struct mproc__envelope *);
 };
-#define MPROC__KEEP_MAX	1024U	/* bytes of such a reply */
+#define MPROC__KEEP_MAX	128U	/* bytes of such a reply */
 
 struct mproc__jobs {
 	struct mproc__job *first, *last;
 	size_t	 n;
 };
 
+#define MPROC__JOB_SMALL	96U	/* bytes that need no memory of their own */
 struct mproc__job {
 	struct mproc__job *prev, *next;	/* in `in` */
 	struct mproc__jobs *in;
 	uint64_t	 id;
-	struct mproc__buf body;		/* encoded, with the id */
+	uint8_t		*body;		/* encoded, with the id */
+	size_t		 size;
 	int		*fds;		/* ours, n_fds of them */
 	int		 n_fds;
 
@@ -87,6 +89,7 @@ struct mproc__job {
 	int		 code;
 	struct mproc_msg *reply;
 	char		*text;
+	uint8_t		 small[MPROC__JOB_SMALL]; /* where a small body is */
 };
 
 enum mproc__worker_state {
@@ -199,9 +202,10 @@ struct mproc_stream {
 struct mproc__result {
 	struct mproc__result *next;
 	struct mproc_result r;
-	bool		 kept;		/* its reply is in `raw` still */
-	struct mproc__buf raw;
+	bool		 kept;		/* its reply is in `bytes` still */
 	struct mproc__envelope env;	/* points there */
+	size_t		 size;
+	uint8_t		 bytes[MPROC__KEEP_MAX + 1];
 };
 
 struct mproc_pool {
@@ -244,7 +248,7 @@ struct mproc_pool {
 	unsigned	 n_timed;	/* out, with a timeout */
 	struct mproc__job *spare;
 	unsigned	 n_spare;
-	struct mproc__buf scratch;
+	struct mproc__buf scratch;	/* to encode a job */
 	uint64_t	 ended;		/* jobs, ever */
 
 	/* workers */

@@ -40,7 +40,7 @@ mproc__report(struct mproc_pool *pool, struct mproc__reporter *r,
     const struct mproc_progress *p, bool last)
 {
 	const struct mproc_pool *before;
-	struct mproc_progress now_at = *p;
+	struct mproc_progress now_at;
 	int64_t now;
 
 	if (r->fn == NULL)
@@ -49,6 +49,7 @@ mproc__report(struct mproc_pool *pool, struct mproc__reporter *r,
 	if (now < r->next && !last)
 		return;
 	r->next = now + REPORT_NS;
+	now_at = *p;
 	now_at.elapsed_ms = (now - r->begun) / 1000000;
 	before = mproc__tell_begin(pool);
 	r->fn(&now_at, r->arg);

@@ -26,25 +26,20 @@ mproc__stream_has(const struct mproc_stream *s)
 	    s->ring[s->next_out & (s->ring_size - 1)] != NULL;
 }
 
-static int
+static void
 keep_reply(struct mproc__sink *sink, const struct mproc__frame *frame,
     const struct mproc__envelope *env)
 {
 	struct mproc_stream *s = (struct mproc_stream *)(void *)sink;
 	struct mproc__result *res = s->spare;
-	struct mproc__buf *raw = &res->raw;
 
-	raw->len = 0;
-	raw->failed = false;
-	mproc__buf_append(raw, frame->data, frame->size);
-	if (raw->failed)
-		return mproc__err(-ENOMEM, "a result: no memory");
+	memcpy(res->bytes, frame->data, frame->size);
+	res->size = frame->size;
 	res->env = *env;
-	res->env.command = (const char *)raw->data +
+	res->env.command = (const char *)res->bytes +
 	    (env->command - (const char *)frame->data);
-	res->env.args = raw->data + (env->args - frame->data);
+	res->env.args = res->bytes + (env->args - frame->data);
 	s->kept = true;
-	return 0;
 }
 
 static void
@@ -88,13 +83,6 @@ mproc__stream_init(struct mproc_stream *s, struct mproc_pool *pool,
 	};
 }
 
-static void
-result_free(struct mproc__result *res)
-{
-	mproc__buf_done(&res->raw);
-	free(res);
-}
-
 /* The next one goes to *ret: 1, 0 there is none, or -ENOMEM, and it stays. */
 static int
 take(struct mproc_stream *s, struct mproc_result *ret)
@@ -107,11 +95,12 @@ take(struct mproc_stream *s, struct mproc_result *ret)
 	place = s->ordered ? &s->ring[s->next_out & (s->ring_size - 1)] :
 	    &s->first;
 	res = *place;
-	if (res->kept && (r = mproc__msg_of(&res->env, res->raw.len, NULL, 0,
+	if (res->kept && (r = mproc__msg_of(&res->env, res->size, NULL, 0,
 	    &res->r.reply)) < 0)
 		return r;
 	*ret = res->r;
 	*place = res->next;	/* NULL in a ring */
+	__builtin_prefetch(res->next);
 	if (s->ordered)
 		s->next_out++;
 	else if (s->first == NULL)
@@ -122,7 +111,7 @@ take(struct mproc_stream *s, struct mproc_result *ret)
 		res->next = s->spare;
 		s->spare = res;
 	} else {
-		result_free(res);
+		free(res);
 	}
 	return 1;
 }
@@ -138,16 +127,16 @@ mproc__stream_done(struct mproc_stream *s)
 		if ((res = s->ring[i]) == NULL)
 			continue;
 		mproc_msg_free(res->r.reply);
-		result_free(res);
+		free(res);
 	}
 	while ((res = s->first) != NULL) {
 		s->first = res->next;
 		mproc_msg_free(res->r.reply);
-		result_free(res);
+		free(res);
 	}
 	while ((res = s->spare) != NULL) {
 		s->spare = res->next;
-		result_free(res);
+		free(res);
 	}
 	s->n_idle = 0;
 	free(s->ring);
@@ -188,7 +177,6 @@ make_place(struct mproc_stream *s)
 	}
 	if ((res = malloc(sizeof(*res))) == NULL)
 		return -ENOMEM;
-	res->raw = (struct mproc__buf){ .data = NULL };
 	res->next = s->spare;
 	s->spare = res;
 	return 0;
@@ -286,13 +274,15 @@ may_get(void *arg)
 static int
 get(struct mproc_stream *s, int timeout_ms, struct mproc_result *ret)
 {
-	int64_t deadline = mproc__deadline(timeout_ms);
+	int64_t deadline;
 	int r = 0, n;
 
-	if (!may_get(s))
+	if (!may_get(s)) {
+		deadline = mproc__deadline(timeout_ms);
 		r = s == &s->pool->puts ?
 		    mproc__puts_wait(s->pool, may_get, s, deadline) :
 		    mproc__pool_wait(s->pool, may_get, s, deadline);
+	}
 	n = take(s, ret);
 	return n != 0 ? n : r;
 }

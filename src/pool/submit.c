@@ -143,23 +143,21 @@ check_state(struct mproc_pool *pool)
 	return 0;
 }
 
+#define COPY_MAX	((size_t)16 << 10)	/* bytes of a body */
+
 static struct mproc__job *
 job_new(struct mproc_pool *pool)
 {
 	struct mproc__job *job = pool->spare;
-	struct mproc__buf body = { 0 };
 
 	if (job != NULL) {
 		pool->spare = job->next;
 		pool->n_spare--;
-		body = job->body;
-		body.len = 0;
-		body.failed = false;
+		__builtin_prefetch(pool->spare);	/* for the next one */
 	} else if ((job = malloc(sizeof(*job))) == NULL) {
 		return NULL;
 	}
-	memset(job, 0, sizeof(*job));
-	job->body = body;
+	mproc__zero(job, offsetof(struct mproc__job, small));
 	job->expires = MPROC__NEVER;
 	job->value = -1;
 	return job;
@@ -183,23 +181,49 @@ keep_fds(struct mproc__job *job, const struct mproc__fdset *fds)
 	return 0;
 }
 
+/* What was encoded is the job's: what is large is not copied. */
+static int
+keep_body(struct mproc_pool *pool, struct mproc__job *job)
+{
+	struct mproc__buf *buf = &pool->scratch;
+
+	job->size = buf->len;
+	if (buf->len > COPY_MAX) {
+		job->body = buf->data;
+		*buf = (struct mproc__buf){ .data = NULL };
+		return 0;
+	}
+	job->body = buf->len <= sizeof(job->small) ? job->small :
+	    malloc(buf->len);
+	if (job->body == NULL)
+		return -ENOMEM;
+	memcpy(job->body, buf->data, buf->len);
+	return 0;
+}
+
 static int
 encode(struct mproc_pool *pool, struct mproc__job *job,
     const struct mproc__item *it)
 {
 	size_t max = pool->opt.process.max_message > 0 ?
 	    (size_t)pool->opt.process.max_message : (size_t)256 << 20;
-	struct mproc__fdset fds = { .n = 0 };
+	struct mproc__buf *buf = &pool->scratch;
+	struct mproc__fdset fds;
 	int r;
 
+	buf->len = 0;
+	buf->failed = false;
+	fds.n = 0;
 	job->id = ++pool->last_id;
 	if (it->schema != NULL)
-		r = mproc__encode(&job->body, MPROC__CALL, job->id,
-		    it->schema, it->args, NULL, max, &fds);
+		r = mproc__encode(buf, MPROC__CALL, job->id, it->schema,
+		    it->args, NULL, max, &fds);
 	else
-		r = mproc__encode_msg(&job->body, MPROC__CALL, job->id, NULL,
+		r = mproc__encode_msg(buf, MPROC__CALL, job->id, NULL,
 		    it->msg, NULL, max, &fds);
-	return r < 0 ? r : keep_fds(job, &fds);
+	if (r < 0 || (r = keep_body(pool, job)) < 0)
+		return r;
+	return keep_fds(job, &fds);
 }
 
 static int

@@ -102,7 +102,7 @@ mproc__worker_give(struct mproc__worker *w, struct mproc__job *job)
 	struct mproc_pool *pool = w->pool;
 	int r;
 
-	r = mproc__batch_put(w->p, job->body.data, job->body.len, job->fds,
+	r = mproc__batch_put(w->p, job->body, job->size, job->fds,
 	    job->n_fds);
 	if (r == -EPIPE || r == -ESHUTDOWN) {
 		list_del(w);	/* its death will tell */
@@ -214,7 +214,7 @@ on_answer(void *arg, const struct mproc__frame *frame,
 	} else if (job->sink != NULL && job->sink->keep != NULL &&
 	    job->handler == NULL && job->item_code == 0 && n_fds == 0 &&
 	    frame->size <= MPROC__KEEP_MAX) {
-		code = job->sink->keep(job->sink, frame, env);
+		job->sink->keep(job->sink, frame, env);
 	} else if (job->f != NULL || job->sink != NULL ||
 	    job->handler != NULL || n_fds > 0) {
 		code = mproc__msg_of(env, frame->size, fds, n_fds, &reply);
@@ -444,7 +444,7 @@ poisoned(struct mproc__worker *w, const struct mproc__job *job)
 	    (poison = calloc(1, sizeof(*poison))) == NULL)
 		return;
 	if ((poison->death = mproc__death_dup(&w->p->death)) == NULL ||
-	    mproc__msg_copy(job->body.data, job->body.len, NULL, 0,
+	    mproc__msg_copy(job->body, job->size, NULL, 0,
 	    &poison->msg) < 0) {
 		free(poison->death);
 		free(poison);

@@ -110,7 +110,6 @@ mproc__launch(struct mproc__launch *l, struct mproc__child *ret_child)
 	struct mproc__order order;
 	int r;
 
-	(void)mproc__fork_generation();	/* counts from the first question */
 	if ((r = choose(l, &how)) < 0 ||
 	    (r = make_order(l, how, &order)) < 0)
 		return r;

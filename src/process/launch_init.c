@@ -40,7 +40,6 @@ mproc_init(int argc, char **argv)
 	if (mproc__threads() > 1)
 		return mproc__err(-EBUSY, "mproc_init: the program has "
 		    "threads already: call it first in main()");
-	(void)mproc__fork_generation();
 	mproc__title_init(argc, argv);
 	mproc__spawn_init(argv);
 	if ((r = mproc__spawned()) < 0)

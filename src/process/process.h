@@ -296,6 +296,8 @@ int	mproc__batch_put(struct mproc *, const void *body, size_t size,
 	    const int *fds, int n_fds);
 /* Write what was queued, as far as it goes. */
 void	mproc__batch_flush(struct mproc *);
+/* Nobody may look after it for now: what was queued leaves without. */
+void	mproc__batch_leave(struct mproc *);
 /* How many calls of this generation were begun, for certain or maybe. */
 uint64_t mproc__batch_begun(struct mproc *);
 /* Tell the backend that a call is not wanted: false, no place to say so. */

@@ -31,11 +31,21 @@ mproc__batch_put(struct mproc *p, const void *body, size_t size,
 void
 mproc__batch_flush(struct mproc *p)
 {
-	if (p->data == NULL || mproc__channel_is_idle(p->data))
+	if (p->data == NULL || mproc__channel_queued(p->data) == 0)
 		return;
 	if (mproc__channel_flush(p->data) < 0)
 		mproc__cut_off(p);
 	mproc__interest(p);
+}
+
+void
+mproc__batch_leave(struct mproc *p)
+{
+	/* of a ring no descriptor tells that there is room */
+	if (p->data != NULL && mproc__channel_is_ring(p->data))
+		mproc__batch_flush(p);
+	else
+		mproc__interest(p);
 }
 
 uint64_t

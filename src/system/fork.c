@@ -2,10 +2,8 @@
  * fork.c - what this process is: how often forked, how many threads, and
  * whether it is alone on its processor.
  *
- * The counter is bumped in the child by pthread_atfork(3), registered at the
- * first question, which comes from the first object made: a fork before it
- * needs no count.  It is a relaxed atomic only to be readable by all threads;
- * it changes while there is one.
+ * The counter is bumped in the child by pthread_atfork(3).  It is a relaxed
+ * atomic only to be readable by all threads; it changes while there is one.
  */
 #include <sys/resource.h>
 
@@ -14,27 +12,20 @@
 
 #include "system/system.h"
 
-static _Atomic unsigned generation;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+_Atomic unsigned mproc__generation;
 
 void
 mproc__forked(void)
 {
-	atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&mproc__generation, 1,
+	    memory_order_relaxed);
 }
 
-static void
+static void __attribute__((constructor))
 watch_forks(void)
 {
 	/* Fails without memory only, and then nothing else works either. */
 	(void)pthread_atfork(NULL, NULL, mproc__forked);
-}
-
-unsigned
-mproc__fork_generation(void)
-{
-	(void)pthread_once(&once, watch_forks);
-	return atomic_load_explicit(&generation, memory_order_relaxed);
 }
 
 int

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "system/error.h"
 
@@ -31,6 +32,18 @@ int64_t	mproc__deadline(int timeout_ms);	/* -1 (any negative): NEVER */
 /* For poll(2): -1 for NEVER, 0 when passed, else rounded up, capped. */
 int	mproc__remaining_ms(int64_t deadline);
 int64_t	mproc__min_deadline(int64_t a, int64_t b);
+
+/*
+ * memset(3) to 0, of some hundred bytes: what size it has is kept from the
+ * compiler, whose `rep stos` for known ones takes longer to begin than all
+ * the stores of libc's.
+ */
+static inline void
+mproc__zero(void *p, size_t n)
+{
+	__asm__("" : "+r"(n));
+	memset(p, 0, n);
+}
 
 /* close(2) that keeps errno and takes -1. */
 void	mproc__close(int fd);
@@ -99,8 +112,13 @@ int	mproc__thread_count(void);
 /* How often others took the processor from this thread before it slept. */
 long	mproc__preemptions(void);
 
+extern _Atomic unsigned mproc__generation;
 /* Number of forks that made this process: use in the wrong one: -ECHILD. */
-unsigned mproc__fork_generation(void);
+static inline unsigned
+mproc__fork_generation(void)
+{
+	return atomic_load_explicit(&mproc__generation, memory_order_relaxed);
+}
 /* fork(2) counts by itself; a child made by a bare clone(2) says so here. */
 void	mproc__forked(void);
 

@@ -48,6 +48,92 @@ only_queued_when_asked(void **state)
 	pair_free(&p);
 }
 
+static int
+put_frame(struct mproc__channel *ch, size_t size, uint64_t seed)
+{
+	uint8_t body[512];
+
+	assert_true(size <= sizeof(body));
+	bytes_make(body, size, seed);
+	return mproc__channel_put(ch, body, size, NULL, 0);
+}
+
+/* As many as one likes, among frames of the other way, in order. */
+static void
+what_is_put_waits_for_a_flush(void **state)
+{
+	struct pair p = pair_new(0);
+
+	(void)state;
+	assert_int_equal(put_frame(p.a, 100, 0), 1);
+	assert_int_equal(put_frame(p.a, 9, 1), 1);
+	assert_int_equal(mproc__channel_queued(p.a), 2);
+	assert_int_equal(mproc__channel_queued_bytes(p.a), 100 + 9 + 8);
+	assert_false(mproc__channel_is_idle(p.a));
+	assert_int_equal(mproc__channel_fill(p.b), 0);
+	assert_false(mproc__channel_pending(p.b));
+	assert_int_equal(mproc__channel_flush(p.a), 0);
+	assert_int_equal(mproc__channel_queued(p.a), 0);
+	await_frame(p.b, 100, 0);
+	await_frame(p.b, 9, 1);
+	/* what comes after it does not overtake it */
+	assert_int_equal(put_frame(p.a, 50, 2), 1);
+	(void)send_frame(p.a, 60, 3, false, true);
+	assert_int_equal(put_frame(p.a, 70, 4), 1);
+	assert_int_equal(mproc__channel_flush(p.a), 0);
+	await_frame(p.b, 50, 2);
+	await_frame(p.b, 60, 3);
+	await_frame(p.b, 70, 4);
+	assert_true(mproc__channel_is_idle(p.a));
+	pair_free(&p);
+}
+
+/* More than a ring, or a socket, holds; and what is put is never lost. */
+static void
+what_is_put_may_be_more_than_fits(void **state)
+{
+	struct pair p = pair_new(0);
+	uint64_t i, n = 5000, got = 0;
+
+	(void)state;
+	for (i = 0; i < n; i++)
+		assert_int_equal(put_frame(p.a, 1 + i % 300, i), 1);
+	assert_int_equal(mproc__channel_queued(p.a), n);
+	while (got < n) {
+		(void)mproc__channel_flush(p.a);
+		await_frame(p.b, 1 + got % 300, got);
+		got++;
+	}
+	assert_int_equal(mproc__channel_queued(p.a), 0);
+	assert_int_equal(mproc__channel_queued_bytes(p.a), 0);
+	pair_free(&p);
+}
+
+static void
+what_cannot_be_put_is_refused(void **state)
+{
+	struct pair p = pair_new(0);
+	int fds[17] = { 0 };
+
+	(void)state;
+	assert_int_equal(mproc__channel_put(p.a, "", 0, NULL, 0), -EMSGSIZE);
+	assert_int_equal(mproc__channel_put(p.a, "x", 1, fds, 17), -EINVAL);
+	test_fail_alloc(1);
+	assert_int_equal(put_frame(p.a, 300, 0), pair_is_ring() ? 1 : -ENOMEM);
+	test_fail_alloc(0);
+	assert_int_equal(mproc__channel_flush(p.a), 0);
+	if (pair_is_ring()) {
+		await_frame(p.b, 300, 0);
+		(void)mproc__channel_listen(p.b); /* so it is rung for */
+	}
+	mproc__channel_shutdown(p.b);
+	assert_int_equal(put_frame(p.a, 100, 1), 1);
+	assert_int_equal(mproc__channel_flush(p.a), -EPIPE);
+	assert_int_equal(put_frame(p.a, 100, 1), -EPIPE);
+	assert_int_equal(mproc__channel_queued(p.a), 0);
+	pair_free(&p);
+}
+
 /* The second system call would fail: there is none. */
 static void
 a_thousand_frames_are_one_system_call(void **state)
@@ -343,6 +429,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		BOTH_KINDS(queued_when_full_and_written_in_order),
 		BOTH_KINDS(only_queued_when_asked),
+		BOTH_KINDS(what_is_put_waits_for_a_flush),
+		BOTH_KINDS(what_is_put_may_be_more_than_fits),
+		BOTH_KINDS(what_cannot_be_put_is_refused),
 		SOCKET_ONLY(a_thousand_frames_are_one_system_call),
 		BOTH_KINDS(many_holes),
 		BOTH_KINDS(dropping_all_leaves_nothing),
