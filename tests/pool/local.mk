@@ -51,7 +51,6 @@ tests_pool_thread_test_LDADD = $(TASK_LDADD)
 tests_pool_flow_test_SOURCES = %D%/flow_test.c
 tests_pool_flow_test_LDADD = $(TASK_LDADD)
 tests_pool_worker_test_SOURCES = %D%/worker_test.c
-tests_pool_worker_test_LDADD = $(TASK_LDADD)
 
 check_LTLIBRARIES += tests/pool/libcrew.la
 tests_pool_libcrew_la_SOURCES = %D%/crew.c %D%/crew.h
@@ -72,6 +71,7 @@ tests_pool_manager_test_SOURCES = %D%/manager_test.c
 tests_pool_manager_test_LDADD = $(CREW_LDADD)
 tests_pool_capture_test_SOURCES = %D%/capture_test.c
 tests_pool_capture_test_LDADD = $(CREW_LDADD)
+tests_pool_worker_test_LDADD = $(CREW_LDADD)
 
 TESTS += %D%/threads.sh
 EXTRA_DIST += %D%/threads.sh

@@ -130,32 +130,6 @@ bm6_bm13_a_full_queue_takes_nothing(void **state)
 	gate_free(&gate);
 }
 
-/* Each worker has it once; jobs carry nothing of it. */
-static void
-bm5_large_static_data(void **state)
-{
-	size_t size = (size_t)test_count(NULL, 40) << 20;
-	uint8_t *data = calloc(1, size);
-	struct mproc_pool *pool;
-	int i, n = (int)test_count(NULL, 2000);
-	struct mproc_result r;
-
-	(void)state;
-	assert_non_null(data);
-	data[size - 1] = 11;
-	pool = crew_pool((struct mproc_pool_options){ .workers = 1,
-	    .ordered = true, .prefetch = 16, .queue_jobs = -1, .process.args =
-	    MPROC_PACK(crew_start, .data = { data, size }) });
-	free(data);
-	for (i = 0; i < n; i++)
-		assert_int_equal(mproc_pool_put(pool, SOON, crew_mul, .a = i,
-		    .b = 1), 0);
-	for (i = 0; i < n; i++)
-		assert_int_equal(crew_number(get(pool).reply), 11 * i);
-	assert_int_equal(mproc_pool_get(pool, 0, &r), -ENODATA);
-	task_finish(pool);
-}
-
 static void
 bm6_sizes_of_the_queue(void **state)
 {
@@ -620,7 +594,6 @@ main(int argc, char **argv)
 		cmocka_unit_test(bm2_static_data_comes_with_the_worker),
 		cmocka_unit_test(bm3_an_object_a_worker),
 		cmocka_unit_test(bm4_more_workers_than_processors),
-		cmocka_unit_test(bm5_large_static_data),
 		cmocka_unit_test(bm6_bm13_a_full_queue_takes_nothing),
 		cmocka_unit_test(bm6_sizes_of_the_queue),
 		TASK_NOT_THREADS(bm9_how_it_ends, TASK_KILLS),

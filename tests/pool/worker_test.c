@@ -7,7 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "task.h"
+#include "crew.h"
+#include "pool/pool.h"
 
 static void
 tp7_last_in_first_out(void **state)
@@ -222,6 +223,46 @@ bm5_static_data_once(void **state)
 	task_finish(pool);
 }
 
+/* What jobs have brought to the only worker so far. */
+static uint64_t
+brought(struct mproc_pool *pool)
+{
+	return atomic_load(&pool->all.first->p->page->done_bytes);
+}
+
+/* Each worker has it once; jobs carry nothing of it. */
+static void
+bm5_large_static_data(void **state)
+{
+	size_t size = (size_t)test_count("MPROC_STATIC_MIB", 100) << 20;
+	int i, n = (int)test_count("MPROC_STATIC_JOBS", 10000);
+	uint8_t *data = calloc(1, size);
+	struct mproc_pool *pool;
+	struct mproc_result r;
+	uint64_t before;
+
+	(void)state;
+	assert_non_null(data);
+	data[size - 1] = 11;
+	pool = crew_pool((struct mproc_pool_options){ .workers = 1,
+	    .ordered = true, .prefetch = 16, .queue_jobs = -1, .process = {
+	    .start_timeout_ms = SOON * task_slow(),
+	    .args = MPROC_PACK(crew_start, .data = { data, size }) }});
+	free(data);
+	before = brought(pool);
+	for (i = 0; i < n; i++)
+		assert_int_equal(mproc_pool_put(pool, SOON, crew_mul, .a = i,
+		    .b = 1), 0);
+	for (i = 0; i < n; i++) {
+		assert_int_equal(mproc_pool_get(pool, SOON * task_slow(),
+		    &r), 1);
+		assert_int_equal(crew_number(r.reply), 11 * i);
+	}
+	assert_int_equal(mproc_pool_get(pool, 0, &r), -ENODATA);
+	assert_in_range(brought(pool) - before, n, 64 * n);
+	task_finish(pool);
+}
+
 static bool
 one_timed_out(const struct mproc_pool_stats *s, void *arg)
 {
@@ -310,6 +351,7 @@ main(int argc, char **argv)
 		TASK_NOT_THREADS(pmw10_workers_are_told_of, TASK_CRASHES),
 		cmocka_unit_test(tp6_keys_stay_with_a_worker),
 		TASK_NOT_THREADS(bm5_static_data_once, TASK_CRASHES),
+		cmocka_unit_test(bm5_large_static_data),
 		cmocka_unit_test(pr92_threads),
 		cmocka_unit_test(tp20_placements_and_channels),
 	};
