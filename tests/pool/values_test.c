@@ -16,10 +16,10 @@
 
 #define N	100000		/* values, a millisecond or more each */
 
-/* What the workers, forks of this process, see too. */
+/* What the workers see, too. */
 static struct shared {
 	_Atomic bool	hurry;
-	_Atomic int	pids[2];
+	_Atomic int	tids[2];
 } *shared;
 
 MPROC_FUNCTION(nap, int64_t, int64_t)
@@ -33,16 +33,16 @@ MPROC_FUNCTION(nap, int64_t, int64_t)
 /* The first values are slow until two workers have had some of them. */
 MPROC_FUNCTION(meet, int64_t, int64_t)
 {
-	int none = 0, pid = (int)getpid();
+	int none = 0, tid = (int)gettid();
 
 	*out = *in;
 	if (*in >= 1000 || atomic_load(&shared->hurry))
 		return 0;
 	usleep(5000);
-	if (atomic_compare_exchange_strong(&shared->pids[0], &none, pid) ||
-	    none == pid)
+	if (atomic_compare_exchange_strong(&shared->tids[0], &none, tid) ||
+	    none == tid)
 		return 0;
-	atomic_store(&shared->pids[1], pid);
+	atomic_store(&shared->tids[1], tid);
 	atomic_store(&shared->hurry, true);
 	return 0;
 }
@@ -82,7 +82,8 @@ pool_of(const struct mproc_class *cls, struct mproc_pool_options o)
 {
 	struct mproc_pool *pool;
 
-	o.process.launch = MPROC_FORK;
+	o.process.launch = task_launch() == MPROC_THREAD ? MPROC_THREAD :
+	    MPROC_FORK;		/* which shares `shared` */
 	assert_int_equal(mproc_pool_new(cls, &o, &pool), 0);
 	assert_int_equal(mproc_pool_start(pool), 0);
 	return pool;
@@ -172,8 +173,9 @@ static void
 tp33_a_timeout_is_a_values(void **state)
 {
 	struct mproc_pool *pool = pool_of(MPROC_FUNCTION_CLASS(nap),
-	    (struct mproc_pool_options){ .workers = 1, .timeout_ms = 2000 });
-	struct watch w = { .hurry_ms = 2500 };
+	    (struct mproc_pool_options){ .workers = 1,
+	    .timeout_ms = 2000 * task_slow() });
+	struct watch w = { .hurry_ms = 2500 * task_slow() };
 	struct mproc_map_options o = { .progress = on_progress,
 	    .progress_arg = &w };
 	int64_t *in = numbers(N);
@@ -277,6 +279,33 @@ tp33_a_crash_tells_which_values_it_took(void **state)
 }
 
 static void
+free_pool(const struct mproc_progress *p, void *arg)
+{
+	struct mproc_pool **pool = arg;
+
+	if (p->done > 0 && *pool != NULL)
+		*pool = mproc_pool_free(*pool);
+}
+
+static void
+tp33_a_callback_frees_the_pool(void **state)
+{
+	struct mproc_pool *pool = pool_of(MPROC_FUNCTION_CLASS(nap),
+	    (struct mproc_pool_options){ .workers = 2 });
+	struct mproc_map_options o = { .progress = free_pool,
+	    .progress_arg = &pool };
+	int64_t *in = numbers(N);
+	int r;
+
+	(void)state;
+	r = mproc_function_map(pool, nap, in, N, &o, in);
+	if (r != 0)		/* done before it was told */
+		assert_true(r == -ECANCELED || r == -ESHUTDOWN);
+	mproc_pool_free(pool);
+	free(in);
+}
+
+static void
 tp33_values_that_fail_cost_no_others(void **state)
 {
 	struct losses l = { .n = 0 };
@@ -344,7 +373,9 @@ main(int argc, char **argv)
 		a_test(tp33_a_slow_map_is_canceled_soon),
 		a_test(tp33_a_timeout_is_a_values),
 		a_test(tp33_who_has_time_takes_from_the_slow),
-		a_test(tp33_a_crash_tells_which_values_it_took),
+		TASK_NOT_THREADS_SETUP(tp33_a_crash_tells_which_values_it_took,
+		    TASK_CRASHES, setup, teardown),
+		a_test(tp33_a_callback_frees_the_pool),
 		a_test(tp33_values_that_fail_cost_no_others),
 		a_test(tp33_a_map_of_messages_tells_what_failed),
 	};
