@@ -481,9 +481,10 @@ int mproc_stream_next(struct mproc_stream *stream, int timeout_ms,
 struct mproc_stream *mproc_stream_free(struct mproc_stream *stream);
 
 /*
- * mproc_pool_fd - for select, poll, epoll: readable while there is something
- * to do (call mproc_pool_dispatch()), a result to get, or room in the queue
- * after a put or submit that found none.  Borrowed: do not read or close it.
+ * mproc_pool_fd - for select, poll, epoll, mproc_context_watch(): readable
+ * while there is something to do (call mproc_pool_dispatch()), a result to
+ * get, or room in the queue after a put or submit that found none.  Borrowed:
+ * do not read or close it.
  * Returns it, or -EMFILE, -ENOMEM, -ECHILD.
  *
  * mproc_pool_dispatch - do what there is to do, waiting at most timeout_ms

@@ -338,6 +338,43 @@ tp33_values_that_fail_cost_no_others(void **state)
 	task_finish(pool);
 }
 
+/* Each allocation fails in turn: all is done then, or told, and no more. */
+static void
+tp33_a_map_without_memory(void **state)
+{
+	struct losses l = { .n = 0 };
+	struct mproc_pool *pool = pool_of(MPROC_FUNCTION_CLASS(strict),
+	    (struct mproc_pool_options){ .workers = 2 });
+	struct mproc_map_options o = { .on_failed = on_failed,
+	    .on_failed_arg = &l };
+	int64_t *in = numbers(48), out[48];
+	size_t i, k, lost;
+	unsigned n;
+	int r;
+
+	(void)state;
+	in[7] = in[17] = in[27] = in[37] = in[47] = 0;
+	in[20] = 27;
+	for (n = 1; n < 500; n++) {
+		memset(out, 0, sizeof(out));
+		l.n = 0;
+		test_fail_alloc(n);
+		r = mproc_function_map(pool, strict, in, 48, &o, out);
+		if (!test_fail_done())
+			break;
+		for (i = k = lost = 0; k < l.n; k++)
+			lost += l.count[k];
+		for (; i < 48; i++)
+			lost -= out[i] != in[i] + 1;
+		assert_true(lost == 0 || (r == -ENOMEM && l.n == 0));
+		assert_true(r == -EDOM || r == -ENOMEM);
+	}
+	assert_true(n > 3);
+	assert_int_equal(r, -EDOM);
+	free(in);
+	task_finish(pool);
+}
+
 /* A job of the array's own, by messages, tells the same way. */
 static void
 tp33_a_map_of_messages_tells_what_failed(void **state)
@@ -377,6 +414,7 @@ main(int argc, char **argv)
 		    TASK_CRASHES, setup, teardown),
 		a_test(tp33_a_callback_frees_the_pool),
 		a_test(tp33_values_that_fail_cost_no_others),
+		a_test(tp33_a_map_without_memory),
 		a_test(tp33_a_map_of_messages_tells_what_failed),
 	};
 
