@@ -131,7 +131,7 @@ main(int argc, char **argv)
 
 	if (mproc_init(argc, argv) < 0)
 		errx(1, "%s", mproc_errmsg(NULL));
-	s.steps = argc > 1 ? atoi(argv[1]) : 500;
+	s.steps = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 500;
 	if (mproc_pool_new(&collatz_class, NULL, &pool) < 0 ||
 	    mproc_pool_start(pool) < 0 || search(pool, &s) < 0) {
 		warnx("%s", mproc_errmsg(NULL));

@@ -123,7 +123,7 @@ main(int argc, char **argv)
 		if (c == '1')
 			here = true;
 		else if (c == 'j')
-			options.workers = atoi(optarg);
+			options.workers = (int)strtol(optarg, NULL, 10);
 		else
 			return 2;
 	job.n = (size_t)(argc - optind);

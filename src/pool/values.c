@@ -408,34 +408,41 @@ run(struct map *m)
 	mproc__report(m->pool, &m->reporter, &m->progress, true);
 }
 
-static int
-make_slots(struct map *m, size_t n)
+static size_t
+count_slots(const struct mproc_pool *pool, size_t n)
+{
+	size_t most = SLOTS * (size_t)pool->opt.workers;
+
+	return n < most ? n : most;
+}
+
+/* Equal parts of the array. */
+static void
+divide(struct map *m, size_t n)
 {
 	size_t size = m->fn->in_size > m->fn->out_size ? m->fn->in_size :
-	    m->fn->out_size, parts, i;
-	int ms = m->opt->job != NULL && m->opt->job->timeout_ms != 0 ?
-	    m->opt->job->timeout_ms : m->pool->opt.timeout_ms;
+	    m->fn->out_size, part = n / m->n_slots, more = n % m->n_slots;
+	size_t at = 0, i;
 
-	parts = SLOTS * (size_t)m->pool->opt.workers;
-	m->n_slots = n < parts ? n : parts;
-	m->slots = calloc(m->n_slots, sizeof(*m->slots));
-	if (m->slots == NULL)
-		return -ENOMEM;
 	m->max = size < CHUNK_BYTES ? CHUNK_BYTES / size : 1;
 	if (m->opt->chunk > 0 && m->opt->chunk < m->max)
 		m->max = m->opt->chunk;
-	for (i = 0; i < m->n_slots; i++)
-		m->slots[i] = (struct slot){ .limit = m->max,
-		    .at = n / m->n_slots * i + (i < n % m->n_slots ? i :
-		    n % m->n_slots) };
-	for (i = 0; i < m->n_slots; i++)
-		m->slots[i].end = i + 1 < m->n_slots ?
-		    m->slots[i + 1].at : n;
-	/* a limit is meant for a value, not for a chunk of many */
-	m->ask_ns = ms > 0 && ms < 4 * ASK_MS ? ms * 250000LL :
+	for (i = 0; i < m->n_slots; i++) {
+		m->slots[i].limit = m->max;
+		m->slots[i].at = at;
+		m->slots[i].end = at += part + (i < more);
+	}
+}
+
+/* A job's limit is meant for a value, not for a chunk of many. */
+static int64_t
+ask_after(const struct map *m)
+{
+	int ms = m->opt->job != NULL && m->opt->job->timeout_ms != 0 ?
+	    m->opt->job->timeout_ms : m->pool->opt.timeout_ms;
+
+	return ms > 0 && ms < 4 * ASK_MS ? ms * 250000LL :
 	    ASK_MS * 1000000LL;
-	m->ask_at = mproc__now_ns() + m->ask_ns;
-	return 0;
 }
 
 int
@@ -449,19 +456,29 @@ mproc__map_values(struct mproc_pool *pool, const struct mproc_function *fn,
 		.out = out, .opt = options != NULL ? options : &none,
 		.progress.total = n, .reporter.begun = mproc__now_ns()
 	};
+	struct slot *slots = NULL;
 	int r;
 
 	if ((r = mproc__pool_enter(pool)) < 0)
 		return r;
 	m.reporter.fn = m.opt->progress;
 	m.reporter.arg = m.opt->progress_arg;
-	if ((r = mproc__pool_may_wait(pool)) == 0 &&
-	    (r = mproc__pool_await_room(pool, always, NULL, 0)) == 0 &&
-	    (r = make_slots(&m, n)) == 0) {
-		run(&m);
-		r = m.first;
+	if ((r = mproc__pool_may_wait(pool)) < 0 ||
+	    (r = mproc__pool_await_room(pool, always, NULL, 0)) < 0)
+		goto out;
+	m.n_slots = count_slots(pool, n);
+	if ((slots = calloc(m.n_slots, sizeof(*slots))) == NULL) {
+		r = -ENOMEM;
+		goto out;
 	}
+	m.slots = slots;
+	divide(&m, n);
+	m.ask_ns = ask_after(&m);
+	m.ask_at = mproc__now_ns() + m.ask_ns;
+	run(&m);
+	r = m.first;
+out:
 	mproc__pool_leave(pool);
-	free(m.slots);
+	free(slots);
 	return r < 0 && m.first < 0 ? mproc__err(r, "%s", m.text) : r;
 }
