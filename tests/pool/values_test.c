@@ -55,6 +55,14 @@ MPROC_FUNCTION(fragile, int64_t, int64_t)
 	return 0;
 }
 
+MPROC_FUNCTION(stuck, int64_t, int64_t)
+{
+	while (*in < 0 && !atomic_load(&shared->hurry))
+		usleep(5000);
+	*out = *in + 1;
+	return 0;
+}
+
 MPROC_FUNCTION(strict, int64_t, int64_t)
 {
 	*out = *in + 1;
@@ -278,6 +286,37 @@ tp33_a_crash_tells_which_values_it_took(void **state)
 	task_finish(pool);
 }
 
+/* A thread cannot be killed, and ends in time, as shared->hurry says so. */
+static void
+tp33_a_value_that_takes_too_long(void **state)
+{
+	int limit_ms = 1500 * task_slow();
+	struct losses l = { .n = 0 };
+	struct watch w = { .hurry_ms = 2 * limit_ms };
+	struct mproc_pool *pool = pool_of(MPROC_FUNCTION_CLASS(stuck),
+	    (struct mproc_pool_options){ .workers = 1,
+	    .timeout_ms = limit_ms });
+	struct mproc_map_options o = { .on_failed = on_failed,
+	    .on_failed_arg = &l, .progress = on_progress,
+	    .progress_arg = &w };
+	int64_t *in = numbers(100), out[100] = { 0 };
+	size_t i;
+
+	(void)state;
+	in[37] = -1;
+	assert_int_equal(mproc_function_map(pool, stuck, in, 100, &o, out),
+	    -ETIMEDOUT);
+	assert_int_equal(l.n, 1);
+	assert_in_range(l.first[0], 25, 37);
+	assert_int_equal(l.first[0] + l.count[0], 38);
+	assert_non_null(strstr(l.text[0], "longer than its timeout"));
+	for (i = 0; i < 100; i++)
+		assert_int_equal(out[i], i - l.first[0] < l.count[0] ? 0 :
+		    i + 1);
+	free(in);
+	task_finish(pool);
+}
+
 static void
 free_pool(const struct mproc_progress *p, void *arg)
 {
@@ -412,6 +451,7 @@ main(int argc, char **argv)
 		a_test(tp33_who_has_time_takes_from_the_slow),
 		TASK_NOT_THREADS_SETUP(tp33_a_crash_tells_which_values_it_took,
 		    TASK_CRASHES, setup, teardown),
+		a_test(tp33_a_value_that_takes_too_long),
 		a_test(tp33_a_callback_frees_the_pool),
 		a_test(tp33_values_that_fail_cost_no_others),
 		a_test(tp33_a_map_without_memory),
