@@ -97,6 +97,13 @@ pool_of(const struct mproc_class *cls, struct mproc_pool_options o)
 	return pool;
 }
 
+/* Of a value that must not, and of one that must be too slow. */
+static int
+limit_ms(void)
+{
+	return task_slow() > 1 ? 4000 : 1500;
+}
+
 static int64_t *
 numbers(size_t n)
 {
@@ -182,8 +189,8 @@ tp33_a_timeout_is_a_values(void **state)
 {
 	struct mproc_pool *pool = pool_of(MPROC_FUNCTION_CLASS(nap),
 	    (struct mproc_pool_options){ .workers = 1,
-	    .timeout_ms = 2000 * task_slow() });
-	struct watch w = { .hurry_ms = 2500 * task_slow() };
+	    .timeout_ms = limit_ms() });
+	struct watch w = { .hurry_ms = limit_ms() * 4 / 3 };
 	struct mproc_map_options o = { .progress = on_progress,
 	    .progress_arg = &w };
 	int64_t *in = numbers(N);
@@ -290,12 +297,11 @@ tp33_a_crash_tells_which_values_it_took(void **state)
 static void
 tp33_a_value_that_takes_too_long(void **state)
 {
-	int limit_ms = 1500 * task_slow();
 	struct losses l = { .n = 0 };
-	struct watch w = { .hurry_ms = 2 * limit_ms };
+	struct watch w = { .hurry_ms = limit_ms() * 4 / 3 };
 	struct mproc_pool *pool = pool_of(MPROC_FUNCTION_CLASS(stuck),
 	    (struct mproc_pool_options){ .workers = 1,
-	    .timeout_ms = limit_ms });
+	    .timeout_ms = limit_ms() });
 	struct mproc_map_options o = { .on_failed = on_failed,
 	    .on_failed_arg = &l, .progress = on_progress,
 	    .progress_arg = &w };
