@@ -198,7 +198,11 @@ lose(struct map *m, const struct slot *s)
 		n = (size_t)s->value - s->at + 1;
 	if (s->code == -ECANCELED)
 		n = s->len;
-	fail(m, s->at, n, s->code, s->text);
+	if (s->code == -ECANCELED && m->ending < 0 &&
+	    m->ending != -ECANCELED)	/* that is why it was canceled */
+		fail(m, s->at, n, m->ending, m->end_text);
+	else
+		fail(m, s->at, n, s->code, s->text);
 	if (s->code == -ECANCELED)
 		end_early(m, s->code, s->text);
 	return n;
