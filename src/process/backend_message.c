@@ -268,6 +268,12 @@ run_handler(struct mproc__core *core, struct mproc_request *req, int row,
 	set_activity(core, MPROC__ROW_NONE, 0);
 }
 
+static int
+refuse_canceled(struct mproc__core *core, struct mproc_request *req)
+{
+	return refuse(core, req, -ECANCELED, "canceled");
+}
+
 /* In one pass, as nearly all come; false: look again, step by step. */
 static bool
 dispatch_usual(struct mproc__core *core, struct mproc__frame *frame)
@@ -290,6 +296,8 @@ dispatch_usual(struct mproc__core *core, struct mproc__frame *frame)
 	begin(core, req, &env, frame, route->row);
 	if (is_expired(&env))
 		mproc__account(req, &core->page->expired);
+	else if (req->is_call && mproc__is_canceled(req))
+		(void)refuse_canceled(core, req);
 	else
 		run_handler(core, req, route->row, &poke, NULL, 0);
 	return true;
@@ -349,7 +357,7 @@ mproc__dispatch(struct mproc__core *core, struct mproc__frame *frame)
 	if (is_expired(&env))
 		mproc__account(req, &core->page->expired);
 	else if (req->is_call && mproc__is_canceled(req))
-		(void)refuse(core, req, -ECANCELED, "canceled");
+		(void)refuse_canceled(core, req);
 	else if (n < env.n_fds)
 		(void)refuse(core, req, -EMFILE, "descriptors of the message "
 		    "were lost: out of descriptors");

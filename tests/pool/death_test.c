@@ -255,6 +255,37 @@ pm23_the_kinds_of_cancel(void **state)
 	task_finish(pool);
 }
 
+/* In a worker's hands, behind another: it is not begun, and costs nobody. */
+static void
+pm23_what_is_canceled_is_not_begun(void **state)
+{
+	struct mproc_pool *pool = task_pool((struct mproc_pool_options){
+	    .workers = 1, .prefetch = 4 });
+	struct mproc_future *run, *f[2];
+	int i, pid = task_pid(pool);
+
+	(void)state;
+	assert_int_equal(mproc_pool_submit(pool, SOON, &run, task_spin,
+	    .polite = true), 0);
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(mproc_pool_submit(pool, SOON, &f[i],
+		    task_die, .sig = SIGKILL), 0);
+		assert_int_equal(mproc_future_cancel_as(f[i],
+		    MPROC_CANCEL_QUEUED), -EBUSY);
+		assert_int_equal(mproc_future_cancel_as(f[i],
+		    MPROC_CANCEL_COOP), 0);
+	}
+	assert_int_equal(mproc_future_cancel_as(run, MPROC_CANCEL_COOP), 0);
+	assert_int_equal(task_result(run), -ECANCELED);
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(task_result(f[i]), -ECANCELED);
+		mproc_future_free(f[i]);
+	}
+	mproc_future_free(run);
+	assert_int_equal(task_pid(pool), pid);
+	task_finish(pool);
+}
+
 static void
 bm14_no_workers_no_jobs(void **state)
 {
@@ -412,6 +443,8 @@ main(int argc, char **argv)
 		TASK_NOT_THREADS(tp11_timeouts_kill, TASK_KILLS),
 		TASK_NOT_THREADS(a_death_has_its_pid, TASK_CRASHES),
 		TASK_NOT_THREADS(pm23_the_kinds_of_cancel, TASK_KILLS),
+		TASK_NOT_THREADS(pm23_what_is_canceled_is_not_begun,
+		    TASK_CRASHES),
 		TASK_NOT_THREADS(bm14_no_workers_no_jobs, TASK_CRASHES),
 		cmocka_unit_test(pm15_fail_open_runs_here),
 		cmocka_unit_test(pm15_workers_that_cannot_start),
