@@ -177,9 +177,12 @@ struct mproc_worker {
  * @min_workers   kept ready; default: all, as many as .workers, if that is
  *                given, at most.  -1: none, they are started as jobs come
  * @queue_jobs    jobs that wait for a worker; default twice the workers
- *                times prefetch, -1 no limit
- * @prefetch      jobs in a worker's hands at a time; default 1.  With more,
- *                the next is there when one is done: for small jobs.  A
+ *                times prefetch (where that is given), -1 no limit
+ * @prefetch      jobs in a worker's hands at a time.  With more than one,
+ *                the next is there when one is done: for small jobs.
+ *                Default: as many as the worker does in a quarter of a
+ *                millisecond, 1 to 1024; those that wait behind one that
+ *                takes longer are taken back for others that are free.  A
  *                worker's death harms only the one that runs: those it has
  *                not begun go to others, and of those before it the results
  *                are here.  That takes a write for each reply over sockets;
@@ -610,6 +613,7 @@ int mproc_pool_notify_typed(struct mproc_pool *pool, int wait_ms,
  * @canceled   in all kinds, by clear, no-go, terminate
  * @queued     wait for a worker;  @running  are in a worker's hands
  * @poisoned   of crashed: after their last retry
+ * @taken_back from behind a long job, for other workers (.prefetch)
  * @abandoned  results that nobody wanted any more when they came
  * @local      of all: run in this process
  * @workers    ready, of them @idle and @busy; @starting; @stopping
@@ -622,7 +626,7 @@ int mproc_pool_notify_typed(struct mproc_pool *pool, int wait_ms,
 struct mproc_pool_stats {
 	uint64_t submitted, done, failed, crashed, timed_out, canceled;
 	uint64_t queued, running;
-	uint64_t retried, poisoned, abandoned, local;
+	uint64_t retried, poisoned, taken_back, abandoned, local;
 	unsigned workers, idle, busy, starting, stopping, configured;
 	uint64_t started, died, killed, retired, start_failures;
 	uint64_t logs, logs_dropped;

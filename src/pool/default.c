@@ -45,7 +45,7 @@ make(struct mproc__default **list, const struct mproc_class *cls,
     const struct mproc_pool_options *options, struct mproc_pool **ret_pool)
 {
 	static const struct mproc_pool_options usual = {
-		.min_workers = -1, .idle_ms = IDLE_MS, .prefetch = 2
+		.min_workers = -1, .idle_ms = IDLE_MS
 	};
 	struct mproc__default *d;
 	int r;

@@ -193,6 +193,7 @@ mproc__worker_work(struct mproc__worker *w)
 		is_ready(w);
 		mproc__inits_work(w->pool);
 	}
+	mproc__pace_learn(w, w->done - done);
 	mproc__worker_room(w);
 	if (w->done != done)
 		mproc__worker_check(w);
@@ -391,6 +392,7 @@ ready_timers(struct mproc__worker *w, int64_t now)
 			return MPROC__NEVER;
 		}
 	}
+	next = mproc__min_deadline(next, mproc__pace_check(w, now));
 	if (o->ping_ms > 0)
 		next = mproc__min_deadline(next, ping(w, now));
 	if (o->max_age_ms > 0 && !w->retiring) {

@@ -137,6 +137,25 @@ check(const struct mproc_pool_options *o)
 	return 0;
 }
 
+/*
+ * A pool's workers are few and work: a ring costs little beside that, keeps
+ * the answers of one that dies, and needs no system call for each.  It stays
+ * in the processor's cache.
+ */
+#ifndef MPROC__POOL_CHANNEL
+#define MPROC__POOL_CHANNEL	MPROC_RING
+#endif
+#define RING_BYTES		(256 << 10)
+
+static void
+process_defaults(struct mproc_options *o)
+{
+	if (o->channel == MPROC_CHANNEL_DEFAULT)
+		o->channel = MPROC__POOL_CHANNEL;
+	if (o->ring_bytes == 0)
+		o->ring_bytes = RING_BYTES;
+}
+
 int
 mproc__pool_defaults(struct mproc_pool_options *o)
 {
@@ -158,5 +177,6 @@ mproc__pool_defaults(struct mproc_pool_options *o)
 		o->queue_jobs = 2LL * o->workers * o->prefetch;
 	if (o->max_fails <= 0)
 		o->max_fails = DEFAULT_FAILS;
+	process_defaults(&o->process);
 	return 0;
 }

@@ -9,6 +9,7 @@ libmproc_la_SOURCES += \
 	%D%/limiter.c \
 	%D%/limits.c \
 	%D%/map.c \
+	%D%/pace.c \
 	%D%/pool.c %D%/pool.h \
 	%D%/progress.c \
 	%D%/schedule.c \

@@ -242,6 +242,7 @@ mproc_pool_new(const struct mproc_class *cls,
 		return -ENOMEM;
 	if (options != NULL)
 		pool->opt = *options;
+	pool->adapts = pool->opt.prefetch == 0;
 	r = -ENOMEM;
 	if (mproc__index_init(&pool->index, cls) < 0 ||
 	    (r = mproc__pool_defaults(&pool->opt)) < 0 ||

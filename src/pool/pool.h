@@ -118,7 +118,9 @@ struct mproc__worker {
 	struct mproc__worker *replaces;
 	struct mproc__worker *dirty_next;
 	struct mproc__jobs out;
-	uint64_t	 seq;		/* messages given to it, of them */
+	uint64_t	 seq;		/* messages given to it, of them, less
+					 * those that were taken back, ... */
+	unsigned	 revoked;	/* ... so many of which it has still */
 	uint64_t	 given;		/* jobs, as long as they are counted */
 	enum { MPROC__INIT_NONE, MPROC__INIT_BEGUN, MPROC__INIT_DONE }
 			 init_state;
@@ -130,6 +132,12 @@ struct mproc__worker {
 	int		 rung;
 	int64_t		 ping_at;
 	int64_t		 rss_at;	/* not looked at before */
+	/* pace.c: jobs in its hands at most; answered since */
+	size_t		 depth;
+	uint64_t	 paced;
+	int64_t		 paced_at;
+	uint64_t	 seen_done;	/* of done; since when it is that */
+	int64_t		 seen_at;
 };
 
 /* A call that each worker does before its first job. */
@@ -222,7 +230,7 @@ struct mproc_pool {
 
 	enum mproc__pool_state state;
 	bool		 no_go, broken, offload_off, offload_sticky;
-	bool		 terminating;
+	bool		 terminating, adapts;	/* .prefetch by itself */
 	unsigned	 inside;	/* calls under way */
 	bool		 freeing;	/* by the last of them */
 	enum mproc_level log_level;
@@ -385,6 +393,18 @@ void	mproc__worker_kill(struct mproc__worker *);
 void	mproc__worker_stop(struct mproc__worker *);
 void	mproc__worker_gone(struct mproc__worker *);
 extern const struct mproc__mate mproc__worker_mate;
+
+void	mproc__worker_take_back(struct mproc__worker *, struct mproc__job *);
+
+/* pace.c, locked */
+/* It has answered n jobs: may it have more in its hands? */
+void	mproc__pace_learn(struct mproc__worker *, uint64_t n);
+/* It got one more job. */
+void	mproc__pace_given(struct mproc__worker *);
+/* Does a long job keep others waiting?  When to look again. */
+int64_t	mproc__pace_check(struct mproc__worker *, int64_t now);
+/* An answer to no job in its hands. */
+void	mproc__pace_answer(struct mproc__worker *);
 
 /* init.c, locked */
 /* Has it done all?  If not, they are begun, or it is killed as one failed. */

@@ -69,7 +69,7 @@ mproc__worker_room(struct mproc__worker *w)
 	struct mproc__workers *to = NULL;
 
 	if (w->state == MPROC__WORKER_READY &&
-	    w->out.n < (size_t)pool->opt.prefetch)
+	    w->out.n < w->depth && w->revoked == 0)
 		to = w->local ? &aside : w->out.n == 0 ? &pool->idle :
 		    &pool->partial;
 	if (w->local) {
@@ -122,6 +122,7 @@ mproc__worker_give(struct mproc__worker *w, struct mproc__job *job)
 	job->worker = w;
 	job->seq = ++w->seq;
 	mproc__jobs_add(&w->out, job);
+	mproc__pace_given(w);
 	pool->n_out++;
 	if (w->local)
 		pool->st.local++;
@@ -133,8 +134,8 @@ mproc__worker_give(struct mproc__worker *w, struct mproc__job *job)
 }
 
 /* Out of its worker's hands. */
-static void
-take_back(struct mproc__worker *w, struct mproc__job *job)
+void
+mproc__worker_take_back(struct mproc__worker *w, struct mproc__job *job)
 {
 	struct mproc_pool *pool = w->pool;
 	bool head = w->out.first == job;
@@ -221,7 +222,7 @@ on_answer(void *arg, const struct mproc__frame *frame,
 		taken = code == 0 ? n_fds : 0;
 	}
 	free_room(w, job);
-	take_back(w, job);
+	mproc__worker_take_back(w, job);
 	w->done++;
 	mproc__job_end(w->pool, job, code, reply, words, NULL);
 	return taken;
@@ -310,6 +311,7 @@ mproc__worker_start(struct mproc_pool *pool, bool local,
 	w->id = ++pool->last_worker;
 	w->local = local;
 	w->slot = -1;
+	w->depth = pool->adapts ? 1 : (size_t)pool->opt.prefetch;
 	w->stop_at = MPROC__NEVER;
 	w->started = mproc__now_ns();
 	if ((r = new_process(pool, w)) < 0)
@@ -465,7 +467,7 @@ orphans(struct mproc__worker *w)
 		prev = job->prev;
 		free_room(w, job);
 		poisoned(w, job);
-		take_back(w, job);
+		mproc__worker_take_back(w, job);
 		orphan(w, job, begun);
 	}
 }

@@ -268,6 +268,29 @@ run_handler(struct mproc__core *core, struct mproc_request *req, int row,
 	set_activity(core, MPROC__ROW_NONE, 0);
 }
 
+/* Is it ours?  Not a call that the frontend took back before it was begun. */
+static bool
+claim(struct mproc__core *core, const struct mproc_request *req)
+{
+	_Atomic uint64_t *word = &core->page->claim;
+	uint64_t was = atomic_load_explicit(word, memory_order_relaxed);
+
+	if ((was & MPROC__CLAIM_COUNTS) == 0)
+		return true;
+	do {
+		if (req->is_call && (was & MPROC__CLAIM_REVOKED) != 0)
+			return false;
+	} while (!atomic_compare_exchange_weak(word, &was,
+	    was + MPROC__CLAIM_ONE));
+	return true;
+}
+
+static bool
+is_wanted(struct mproc__core *core, const struct mproc_request *req)
+{
+	return claim(core, req) && !(req->is_call && mproc__is_canceled(req));
+}
+
 static int
 refuse_canceled(struct mproc__core *core, struct mproc_request *req)
 {
@@ -294,10 +317,10 @@ dispatch_usual(struct mproc__core *core, struct mproc__frame *frame)
 		return false;
 	core->received++;
 	begin(core, req, &env, frame, route->row);
-	if (is_expired(&env))
-		mproc__account(req, &core->page->expired);
-	else if (req->is_call && mproc__is_canceled(req))
+	if (!is_wanted(core, req))
 		(void)refuse_canceled(core, req);
+	else if (is_expired(&env))
+		mproc__account(req, &core->page->expired);
 	else
 		run_handler(core, req, route->row, &poke, NULL, 0);
 	return true;
@@ -354,10 +377,10 @@ mproc__dispatch(struct mproc__core *core, struct mproc__frame *frame)
 	req = core->request;
 	row = mproc__index_find(&core->index, env.command, env.command_len);
 	begin(core, req, &env, frame, row);
-	if (is_expired(&env))
-		mproc__account(req, &core->page->expired);
-	else if (req->is_call && mproc__is_canceled(req))
+	if (!is_wanted(core, req))
 		(void)refuse_canceled(core, req);
+	else if (is_expired(&env))
+		mproc__account(req, &core->page->expired);
 	else if (n < env.n_fds)
 		(void)refuse(core, req, -EMFILE, "descriptors of the message "
 		    "were lost: out of descriptors");

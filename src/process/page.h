@@ -22,6 +22,11 @@
 #define MPROC__PAGE_SIZE	4096
 #define MPROC__CANCELS		64
 
+/* Words of `claim`. */
+#define MPROC__CLAIM_COUNTS	UINT64_C(1)
+#define MPROC__CLAIM_REVOKED	UINT64_C(2)
+#define MPROC__CLAIM_ONE	UINT64_C(4)
+
 /* .batch: so much is written at once. */
 #define MPROC__BATCH_BYTES	((size_t)32 << 10)
 
@@ -65,6 +70,12 @@ struct mproc__page {
 	_Atomic uint32_t look_us;	/* what comes next comes so soon */
 	/* of the frontend at the fork, those not at default; 0: not known */
 	_Atomic uint64_t signals;
+	/*
+	 * Written by both, each in one step: how many messages were begun, in
+	 * ones of MPROC__CLAIM_ONE, and whether the frontend has taken back
+	 * the calls that were not; of 0 nobody asks.
+	 */
+	_Alignas(64) _Atomic uint64_t claim;
 	/* calls that nobody wants any more, at id % MPROC__CANCELS; 0 none */
 	_Alignas(64) _Atomic uint64_t cancel[MPROC__CANCELS];
 };

@@ -298,8 +298,15 @@ int	mproc__batch_put(struct mproc *, const void *body, size_t size,
 void	mproc__batch_flush(struct mproc *);
 /* Nobody may look after it for now: what was queued leaves without. */
 void	mproc__batch_leave(struct mproc *);
-/* How many calls of this generation were begun, for certain or maybe. */
+/* How many messages of this generation were begun, in the order sent. */
 uint64_t mproc__batch_begun(struct mproc *);
+/*
+ * Take back the calls that were not begun, and say how many messages were.
+ * The backend answers those taken back with -ECANCELED, in its time, and so
+ * all calls that come before _restore.
+ */
+uint64_t mproc__batch_revoke(struct mproc *);
+void	mproc__batch_restore(struct mproc *);
 /* Tell the backend that a call is not wanted: false, no place to say so. */
 bool	mproc__cancel_call(struct mproc *, uint64_t id);
 /* SIGKILL, not waiting: 0, or -EOPNOTSUPP for a thread. */

@@ -51,12 +51,22 @@ mproc__batch_leave(struct mproc *p)
 uint64_t
 mproc__batch_begun(struct mproc *p)
 {
-	if (p->page == NULL)
-		return 0;
-	return mproc__page_get(&p->page->handled) +
-	    mproc__page_get(&p->page->failed) +
-	    mproc__page_get(&p->page->expired) +
-	    mproc__page_get(&p->page->deferred);
+	return p->page != NULL ? mproc__page_get(&p->page->claim) /
+	    MPROC__CLAIM_ONE : 0;
+}
+
+uint64_t
+mproc__batch_revoke(struct mproc *p)
+{
+	return p->page != NULL ? atomic_fetch_or(&p->page->claim,
+	    MPROC__CLAIM_REVOKED) / MPROC__CLAIM_ONE : UINT64_MAX;
+}
+
+void
+mproc__batch_restore(struct mproc *p)
+{
+	if (p->page != NULL)
+		atomic_fetch_and(&p->page->claim, ~MPROC__CLAIM_REVOKED);
 }
 
 bool

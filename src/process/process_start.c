@@ -126,6 +126,8 @@ open_page(struct mproc *p, struct mproc__launch *l)
 	atomic_store(&p->page->row, MPROC__ROW_BOOT);
 	atomic_store(&p->page->log_level, (int32_t)p->opt.log_level);
 	atomic_store(&p->page->no_go, p->no_go);
+	atomic_store(&p->page->claim,
+	    p->mate != NULL ? MPROC__CLAIM_COUNTS : 0);
 	/*
 	 * What the last generation left in the inbox takes room there, as if
 	 * it had been emitted by this one: emitted - taken wraps.

@@ -250,7 +250,7 @@ static void
 pr86_map_tells_the_first_error(void **state)
 {
 	struct mproc_pool *pool = task_pool((struct mproc_pool_options){
-	    .workers = 2, .queue_jobs = 2 });
+	    .workers = 2, .queue_jobs = 2, .prefetch = 1 });
 	struct mproc_map_options stop = { .stop_on_error = true };
 	struct task_fail in[50];
 	struct mproc_result out[50];

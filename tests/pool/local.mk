@@ -1,3 +1,7 @@
+check_PROGRAMS += tests/pool/pace_test
+tests_pool_pace_test_SOURCES = %D%/pace_test.c
+tests_pool_pace_test_LDADD = $(TASK_LDADD)
+
 check_LTLIBRARIES += tests/pool/libtask.la
 tests_pool_libtask_la_SOURCES = %D%/task.c %D%/task.h
 TASK_LDADD = tests/pool/libtask.la $(TEST_LDADD)

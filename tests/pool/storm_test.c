@@ -113,8 +113,18 @@ i1_kills_one_at_a_time(void **state)
 	struct storm s = { .done = 0 };
 
 	(void)state;
-	storm((struct mproc_pool_options){ .workers = 3,
-	    .queue_jobs = WINDOW, .process.channel = MPROC_RING }, &s);
+	storm((struct mproc_pool_options){ .workers = 3, .prefetch = 1,
+	    .queue_jobs = WINDOW, .process.channel = MPROC_SOCKET }, &s);
+}
+
+static void
+i1_kills_as_many_as_it_takes(void **state)
+{
+	struct storm s = { .done = 0 };
+
+	(void)state;
+	storm((struct mproc_pool_options){ .workers = 2,
+	    .queue_jobs = WINDOW }, &s);
 }
 
 int
@@ -124,6 +134,7 @@ main(int argc, char **argv)
 		TASK_NOT_THREADS(i1_kills_at_most_once, TASK_KILLS),
 		TASK_NOT_THREADS(i1_kills_with_retries, TASK_KILLS),
 		TASK_NOT_THREADS(i1_kills_one_at_a_time, TASK_KILLS),
+		TASK_NOT_THREADS(i1_kills_as_many_as_it_takes, TASK_KILLS),
 	};
 
 	if (mproc_init(argc, argv) < 0)

@@ -1,0 +1,217 @@
+/*
+ * pace_test.c - how many jobs a worker has in its hands, where nobody says
+ * so: many while they are quick, and none behind one that is long.
+ */
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "task.h"
+
+#define QUICK	300
+#define ROUNDS	200	/* until something was taken back */
+
+/* Jobs enough that the workers are given many at a time. */
+static void
+warm_up(struct mproc_pool *pool)
+{
+	int i, n = 20000 / test_slow();
+	struct mproc_result r;
+
+	for (i = 0; i < n; i++)
+		assert_int_equal(mproc_pool_put(pool, SOON, task_square,
+		    .n = i), 0);
+	while (mproc_pool_get(pool, SOON, &r) == 1) {
+		assert_int_equal(r.code, 0);
+		mproc_msg_free(r.reply);
+	}
+}
+
+static uint64_t
+taken_back(struct mproc_pool *pool)
+{
+	struct mproc_pool_stats s;
+
+	task_law(pool, &s);
+	return s.taken_back;
+}
+
+/* A job that does not end, and others after it: those are done. */
+static void
+quick_jobs_pass_a_long_one(struct mproc_pool *pool)
+{
+	struct mproc_future *run, *f[QUICK];
+	int i;
+
+	warm_up(pool);
+	for (i = 0; i < QUICK; i++) {
+		assert_int_equal(mproc_pool_submit(pool, SOON, &f[i],
+		    task_square, .n = i), 0);
+		if (i == 1)
+			assert_int_equal(mproc_pool_submit(pool, SOON, &run,
+			    task_spin, .polite = true), 0);
+	}
+	for (i = 0; i < QUICK; i++) {
+		assert_int_equal(task_result(f[i]), 0);
+		mproc_future_free(f[i]);
+	}
+	assert_false(mproc_future_done(run));
+	assert_int_equal(mproc_future_cancel_as(run, MPROC_CANCEL_COOP), 0);
+	assert_int_equal(task_result(run), -ECANCELED);
+	mproc_future_free(run);
+}
+
+static void
+no_job_waits_behind_a_long_one(void **state)
+{
+	struct mproc_pool *pool = task_pool((struct mproc_pool_options){
+	    .workers = 2, .queue_jobs = -1 });
+	int i;
+
+	(void)state;
+	for (i = 0; i < ROUNDS / test_slow() && taken_back(pool) == 0; i++)
+		quick_jobs_pass_a_long_one(pool);
+	assert_true(taken_back(pool) > 0 || test_slow() > 1);
+	warm_up(pool);		/* who gave jobs back gets others again */
+	task_finish(pool);
+}
+
+/* What is asked for is what one gets: they wait there. */
+static void
+a_number_given_is_kept(void **state)
+{
+	struct mproc_pool *pool = task_pool((struct mproc_pool_options){
+	    .workers = 2, .prefetch = 8 });
+	struct mproc_future *run, *f[8];
+	struct mproc_pool_stats s;
+	int i;
+
+	(void)state;
+	warm_up(pool);
+	assert_int_equal(mproc_pool_submit(pool, SOON, &run, task_spin,
+	    .polite = true), 0);
+	for (i = 0; i < 8; i++)
+		assert_int_equal(mproc_pool_submit(pool, SOON, &f[i],
+		    task_nap, .ms = 2), 0);
+	assert_int_equal(mproc_future_cancel_as(run, MPROC_CANCEL_COOP), 0);
+	assert_int_equal(task_result(run), -ECANCELED);
+	mproc_future_free(run);
+	for (i = 0; i < 8; i++) {
+		assert_int_equal(task_result(f[i]), 0);
+		mproc_future_free(f[i]);
+	}
+	task_law(pool, &s);
+	assert_int_equal(s.taken_back, 0);
+	task_finish(pool);
+}
+
+/* A file that each `mark` makes longer by a byte. */
+static int
+marks_new(char path[])
+{
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static int64_t
+marks_count(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	return st.st_size;
+}
+
+/* i1, i2: each once, however often jobs are taken back and given anew. */
+static void
+i1_what_is_taken_back_is_done_once(void **state)
+{
+	char path[] = "/tmp/mproc-pace-XXXXXX";
+	int fd = marks_new(path), i;
+	struct mproc_pool *pool = task_pool((struct mproc_pool_options){
+	    .workers = 3, .ordered = true, .queue_jobs = -1,
+	    .process.args = MPROC_PACK(task_start, .path = path) });
+	struct mproc_result r;
+	int64_t n, jobs = 0;
+
+	(void)state;
+	for (i = 0; i < ROUNDS / test_slow() && (i < 3 ||
+	    taken_back(pool) == 0); i++) {
+		for (n = 0; n < 3000 / test_slow(); n++, jobs++)
+			assert_int_equal(n % 1000 == 999 ?
+			    mproc_pool_put(pool, SOON, task_nap, .ms = 20) :
+			    mproc_pool_put(pool, SOON, task_mark, .n = n), 0);
+		for (n = 0; n < 3000 / test_slow(); n++) {
+			assert_int_equal(mproc_pool_get(pool, SOON, &r), 1);
+			assert_int_equal(r.code, 0);
+			assert_int_equal(mproc_args(r.reply, task_squared)->n,
+			    n % 1000 == 999 ? 0 : n);
+			mproc_msg_free(r.reply);
+		}
+		assert_int_equal(marks_count(fd), jobs - (i + 1) *
+		    (3000 / test_slow() / 1000));
+	}
+	assert_true(taken_back(pool) > 0 || test_slow() > 1);
+	task_finish(pool);
+	close(fd);
+	unlink(path);
+}
+
+/* The worker that gave jobs back is killed: they are done all the same. */
+static void
+i2_a_death_takes_nothing_that_was_taken_back(void **state)
+{
+	struct mproc_pool *pool = task_pool((struct mproc_pool_options){
+	    .workers = 2, .queue_jobs = -1 });
+	struct mproc_future *run, *f[QUICK];
+	struct mproc_pool_stats s;
+	int i, k, crashed = 0;
+
+	(void)state;
+	for (k = 0; k < ROUNDS / test_slow() && taken_back(pool) == 0; k++) {
+		warm_up(pool);
+		for (i = 0; i < QUICK; i++) {
+			assert_int_equal(mproc_pool_submit(pool, SOON, &f[i],
+			    task_square, .n = i), 0);
+			if (i == 1)
+				assert_int_equal(mproc_pool_submit(pool, SOON,
+				    &run, task_spin), 0);
+		}
+		for (i = 0; i < QUICK / 2; i++)
+			assert_int_equal(task_result(f[i]), 0);
+		assert_int_equal(mproc_future_cancel_as(run,
+		    MPROC_CANCEL_KILL), 0);
+		for (i = 0; i < QUICK; i++) {
+			crashed += task_result(f[i]) != 0;
+			mproc_future_free(f[i]);
+		}
+		assert_int_equal(task_result(run), -ECANCELED);
+		mproc_future_free(run);
+	}
+	assert_int_equal(crashed, 0);
+	task_law(pool, &s);
+	assert_int_equal(s.killed, k);
+	assert_true(s.taken_back > 0 || test_slow() > 1);
+	task_finish(pool);
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_job_waits_behind_a_long_one),
+		cmocka_unit_test(a_number_given_is_kept),
+		cmocka_unit_test(i1_what_is_taken_back_is_done_once),
+		TASK_NOT_THREADS(i2_a_death_takes_nothing_that_was_taken_back,
+		    TASK_KILLS),
+	};
+
+	if (mproc_init(argc, argv) < 0)
+		return 1;
+	return TEST_RUN(tests);
+}
