@@ -202,8 +202,11 @@ on_answer(void *arg, const struct mproc__frame *frame,
 		mproc__init_answer(w, env);
 		return 0;
 	}
-	if (job == NULL)
+	if (job == NULL) {
+		if (env->kind == MPROC__ERROR)
+			mproc__pace_answer(w);
 		return 0;
+	}
 	if (job->verdict < 0 && mproc__worker_is_thread(w)) {
 		code = job->verdict;	/* it was given up, and went on */
 		words = "ran longer than its timeout";
