@@ -142,15 +142,17 @@ has_ended(struct mproc__worker *w)
 {
 	const struct mproc_death *d = &w->p->death;
 	struct mproc_pool *pool = w->pool;
-	bool stopping = w->state == MPROC__WORKER_STOPPING;
+	bool stopping = w->state == MPROC__WORKER_STOPPING, late;
 	const char *text;
 	int code;
 
 	if (w->state == MPROC__WORKER_STARTING && !pool->terminating) {
 		mproc__pool_news(pool, w, MPROC_WORKER_FAILED);
 		code = start_error(w, &text);
+		late = w->late;		/* then it was told */
 		mproc__worker_gone(w);
-		start_failed(pool, code, text);
+		if (!late)
+			start_failed(pool, code, text);
 		return;
 	}
 	if (w->killed) {
@@ -303,6 +305,17 @@ mproc__pool_staff(struct mproc_pool *pool)
 	}
 }
 
+static void
+start_late(struct mproc__worker *w)
+{
+	mproc__worker_kill(w);
+	if (!mproc__worker_is_thread(w))
+		return;		/* its death tells */
+	/* nobody knows when this one ends, so it has failed now */
+	w->late = true;
+	start_failed(w->pool, -ETIMEDOUT, "it was not ready in time");
+}
+
 /* Closed: when nothing is left to do the workers go. */
 void
 mproc__pool_wind_up(struct mproc_pool *pool)
@@ -424,7 +437,7 @@ mproc__pool_timers(struct mproc_pool *pool, int64_t now)
 		before = w->prev;
 		if (w->state == MPROC__WORKER_STARTING) {
 			if (now >= w->p->start_deadline && !w->killed)
-				mproc__worker_kill(w);
+				start_late(w);
 			else if (!w->killed)
 				next = mproc__min_deadline(next,
 				    w->p->start_deadline);

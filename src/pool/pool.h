@@ -112,7 +112,7 @@ struct mproc__worker {
 	enum mproc__worker_state state;
 	unsigned	 id;
 	int		 slot;		/* of keys; -1: local */
-	bool		 local, dirty, active;
+	bool		 local, dirty, active, late;
 	bool		 killed;	/* by us */
 	bool		 retiring;	/* a replacement is on its way */
 	struct mproc__worker *replaces;

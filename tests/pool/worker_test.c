@@ -309,6 +309,44 @@ pr92_threads(void **state)
 	task_finish(pool);
 }
 
+/* Its workers are ready when the test says so. */
+static struct mproc_event *ready;
+struct slow { struct mproc_backend base; };
+
+static int
+await_ready(struct mproc_backend *base)
+{
+	(void)base;
+	return mproc_event_wait(ready, SOON);
+}
+
+static const struct mproc_class slow_class =
+    MPROC_CLASS("Slow", slow, NULL, .pre_run = await_ready);
+
+/* A start is bounded, though what is late cannot be killed. */
+static void
+pr92_a_thread_that_is_late(void **state)
+{
+	struct mproc_pool_options o = { .workers = 2, .max_fails = 1,
+	    .process = { .launch = MPROC_THREAD, .start_timeout_ms = 30 }};
+	struct mproc_pool_stats s;
+	struct mproc_pool *pool;
+
+	(void)state;
+	assert_int_equal(mproc_event_new(NULL, &ready), 0);
+	assert_int_equal(mproc_pool_new(&slow_class, &o, &pool), 0);
+	assert_int_equal(mproc_pool_start_nowait(pool), 0);
+	assert_int_equal(mproc_pool_wait_ready(pool, SOON), -ECHILD);
+	assert_non_null(strstr(mproc_errmsg(NULL), "not ready in time"));
+	assert_int_equal(mproc_event_set(ready), 0);
+	assert_int_equal(mproc_pool_terminate(pool), 0);
+	task_law(pool, &s);
+	assert_int_equal(s.workers + s.starting + s.stopping, 0);
+	assert_int_equal(s.started, 0);
+	mproc_pool_free(pool);
+	ready = mproc_event_free(ready);
+}
+
 static void
 tp20_placements_and_channels(void **state)
 {
@@ -353,6 +391,7 @@ main(int argc, char **argv)
 		TASK_NOT_THREADS(bm5_static_data_once, TASK_CRASHES),
 		cmocka_unit_test(bm5_large_static_data),
 		cmocka_unit_test(pr92_threads),
+		cmocka_unit_test(pr92_a_thread_that_is_late),
 		cmocka_unit_test(tp20_placements_and_channels),
 	};
 
