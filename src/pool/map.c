@@ -17,6 +17,7 @@ struct map {
 	const struct mproc_map_options *opt;
 	size_t		 n, handed, left;
 	size_t		 failed, first;	/* of the failed, by position */
+	bool		 stopped;
 	struct mproc__reporter reporter;
 };
 
@@ -34,7 +35,9 @@ set_result(struct map *m, uint64_t index, int code, struct mproc_msg *reply,
 	m->left--;
 	if (code >= 0)
 		return;
-	if (m->failed++ == 0 || index < m->first)
+	/* what was canceled for another's sake is not what was wrong */
+	if (m->failed++ == 0 || (index < m->first &&
+	    !(m->stopped && code == -ECANCELED)))
 		m->first = index;
 }
 
@@ -115,6 +118,7 @@ cancel_rest(struct map *m, int code)
 {
 	size_t i;
 
+	m->stopped = true;
 	mproc__sink_leave(m->pool, &m->sink, true);
 	for (i = m->handed; i < m->n; i++) {
 		m->left++;
@@ -131,7 +135,7 @@ tell_failed(struct map *m, const struct mproc_map_options *opt)
 	if (opt->on_failed == NULL || m->failed == 0)
 		return;
 	before = mproc__tell_begin(m->pool);
-	for (i = m->first; i < m->n; i++)
+	for (i = 0; i < m->n; i++)
 		if (m->results[i].code < 0)
 			opt->on_failed(i, 1, m->results[i].code,
 			    m->results[i].text, opt->on_failed_arg);

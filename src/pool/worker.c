@@ -207,6 +207,8 @@ on_answer(void *arg, const struct mproc__frame *frame,
 			mproc__pace_answer(w);
 		return 0;
 	}
+	if (env->kind == MPROC__ERROR && job->verdict != 0 && w->killed)
+		return 0;	/* its end is the worker's, when that is gone */
 	if (job->verdict < 0 && mproc__worker_is_thread(w)) {
 		code = job->verdict;	/* it was given up, and went on */
 		words = "ran longer than its timeout";
