@@ -7,8 +7,6 @@
 
 #include "peer_mproc.h"
 
-#define PREFETCH	1024	/* jobs in a worker's hands */
-
 MPROC_MESSAGE(number, square, (int64_t, n));
 MPROC_MESSAGE(number, squared, (int64_t, n));
 
@@ -47,7 +45,7 @@ pool_open(int workers, enum peer_jobs jobs)
 	with_futures = jobs == PEER_FUTURES;
 	r = mproc_pool_new(jobs == PEER_MAP ? MPROC_FUNCTION_CLASS(square) :
 	    &number_class, &(struct mproc_pool_options){ .process = options,
-	    .workers = workers, .prefetch = PREFETCH,
+	    .workers = workers,
 	    .queue_jobs = PEER_JOBS }, &pool);
 	if (r == 0)
 		r = mproc_pool_start(pool);

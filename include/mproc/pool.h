@@ -180,14 +180,14 @@ struct mproc_worker {
  *                times prefetch (where that is given), -1 no limit
  * @prefetch      jobs in a worker's hands at a time.  With more than one,
  *                the next is there when one is done: for small jobs.
- *                Default: as many as the worker does in a quarter of a
- *                millisecond, 1 to 1024; those that wait behind one that
- *                takes longer are taken back for others that are free.  A
- *                worker's death harms only the one that runs: those it has
- *                not begun go to others, and of those before it the results
- *                are here.  That takes a write for each reply over sockets;
- *                with .process.batch, which shares it, quick jobs that were
- *                done just before a long one or a death may be late or lost
+ *                Default: as many as the worker does in a millisecond, 1 to
+ *                1024; those that wait behind one that takes longer are
+ *                taken back for others that are free.  A worker's death
+ *                harms only the one that runs: those it has not begun go to
+ *                others, and of those before it the results are here.  That
+ *                takes a write for each reply over sockets; with
+ *                .process.batch, which shares it, quick jobs that were done
+ *                just before a long one or a death may be late or lost
  * @window        results of put that nobody got yet; default 131072; then
  *                put waits
  * @ordered       get gives results in the order of put

@@ -9,7 +9,7 @@
  */
 #include "pool/pool.h"
 
-#define MOMENT_NS	(250 * 1000LL)
+#define MOMENT_NS	1000000LL
 #define DEPTH_MAX	1024
 #define STUCK_NS	(4 * 1000000LL)	/* for a job, if others wait there */
 #define FORGET_NS	(100 * 1000000LL) /* what was so long ago */
