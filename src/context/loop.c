@@ -37,20 +37,12 @@ next_due(struct mproc_context *ctx)
 void
 mproc__context_arm(struct mproc_context *ctx)
 {
-	struct itimerspec spec = { .it_value.tv_nsec = 0 };
 	int64_t due;
 
 	if (ctx->timerfd.fd < 0 || ctx->in_round ||
 	    (due = next_due(ctx)) == ctx->armed_ns)
 		return;
-	if (due != MPROC__NEVER) {
-		spec.it_value.tv_sec = due / 1000000000;
-		spec.it_value.tv_nsec = due % 1000000000;
-		if (due <= 0)
-			spec.it_value.tv_nsec = 1;	/* 0 would disarm */
-	}
-	(void)timerfd_settime(ctx->timerfd.fd, TFD_TIMER_ABSTIME, &spec,
-	    NULL);
+	(void)mproc__timer_set(ctx->timerfd.fd, due);
 	ctx->armed_ns = due;
 }
 

@@ -39,24 +39,15 @@ mproc__future_init(struct mproc_future *f,
 static void
 arm(struct mproc_future *f)
 {
-	struct itimerspec when = { .it_value.tv_nsec = 1 };
-
-	if (f->timerfd < 0 || (!f->done && f->deadline == MPROC__NEVER))
-		return;
-	if (!f->done && f->deadline > 0) {
-		when.it_value.tv_sec = f->deadline / 1000000000;
-		when.it_value.tv_nsec = f->deadline % 1000000000;
-	}
-	(void)timerfd_settime(f->timerfd, TFD_TIMER_ABSTIME, &when, NULL);
+	if (f->timerfd >= 0)
+		(void)mproc__timer_set(f->timerfd, f->done ? 0 : f->deadline);
 }
 
 /* Its descriptor is to be readable: there is something to look at. */
 static void
 make_readable(struct mproc_future *f)
 {
-	struct itimerspec now = { .it_value.tv_nsec = 1 };
-
-	(void)timerfd_settime(f->timerfd, TFD_TIMER_ABSTIME, &now, NULL);
+	(void)mproc__timer_set(f->timerfd, 0);
 }
 
 /* A fork, in the middle of a call of its host, begins with none. */

@@ -7,7 +7,6 @@
  *  - the timerfd, if somebody may sleep on epfd, is set to next_timer.
  */
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -20,15 +19,9 @@
 static void
 settime(struct mproc_pool *pool, int64_t when)
 {
-	struct itimerspec spec = { .it_value.tv_nsec = 0 };
-
 	if (pool->armed == when)
 		return;
-	if (when != MPROC__NEVER) {
-		spec.it_value.tv_sec = when / 1000000000;
-		spec.it_value.tv_nsec = when % 1000000000;
-	}
-	(void)timerfd_settime(pool->timerfd, TFD_TIMER_ABSTIME, &spec, NULL);
+	(void)mproc__timer_set(pool->timerfd, when);
 	pool->armed = when;
 }
 

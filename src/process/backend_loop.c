@@ -300,7 +300,6 @@ on_event(struct mproc__core *core, const struct epoll_event *ev)
 void
 mproc__loop_arm(struct mproc__core *core)
 {
-	struct itimerspec spec = { .it_value.tv_nsec = 0 };
 	int64_t when = 0;
 
 	if (core->timerfd < 0)
@@ -315,10 +314,8 @@ mproc__loop_arm(struct mproc__core *core)
 		when = mproc__deadline(MPROC__RETRY_MS);
 	if (when == core->armed_ns)
 		return;
-	spec.it_value.tv_sec = when / 1000000000;
-	spec.it_value.tv_nsec = when % 1000000000;
-	if (timerfd_settime(core->timerfd, TFD_TIMER_ABSTIME, &spec, NULL)
-	    == 0)
+	if (mproc__timer_set(core->timerfd, when == 0 ? MPROC__NEVER :
+	    when) == 0)
 		core->armed_ns = when;
 }
 

@@ -137,15 +137,9 @@ mproc__set_open(struct mproc *p)
 void
 mproc__settime(struct mproc *p, int64_t when)
 {
-	struct itimerspec spec = { .it_value.tv_nsec = 0 };
-
 	if (p->timerfd < 0)
 		return;
-	if (when != MPROC__NEVER) {
-		spec.it_value.tv_sec = when / 1000000000;
-		spec.it_value.tv_nsec = when % 1000000000;
-	}
-	(void)timerfd_settime(p->timerfd, TFD_TIMER_ABSTIME, &spec, NULL);
+	(void)mproc__timer_set(p->timerfd, when);
 	p->armed_ns = when;
 }
 

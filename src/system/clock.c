@@ -1,6 +1,9 @@
 /*
  * clock.c - one clock, and deadlines on it.
  */
+#include <sys/timerfd.h>
+
+#include <errno.h>
 #include <limits.h>
 #include <time.h>
 
@@ -59,6 +62,21 @@ mproc__remaining_ms(int64_t deadline)
 	/* Rounded up, or poll(2) would return just before the deadline. */
 	ms = (deadline - now - 1) / NS_PER_MS + 1;
 	return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+int
+mproc__timer_set(int fd, int64_t when)
+{
+	struct itimerspec spec = { .it_value.tv_nsec = 0 };
+
+	if (when != MPROC__NEVER && when > 0) {
+		spec.it_value.tv_sec = when / 1000000000;
+		spec.it_value.tv_nsec = when % 1000000000;
+	} else if (when <= 0) {
+		spec.it_value.tv_nsec = 1;	/* 0 would disarm it */
+	}
+	return timerfd_settime(fd, TFD_TIMER_ABSTIME, &spec, NULL) < 0 ?
+	    -errno : 0;
 }
 
 int64_t

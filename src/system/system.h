@@ -32,6 +32,8 @@ int64_t	mproc__deadline(int timeout_ms);	/* -1 (any negative): NEVER */
 /* For poll(2): -1 for NEVER, 0 when passed, else rounded up, capped. */
 int	mproc__remaining_ms(int64_t deadline);
 int64_t	mproc__min_deadline(int64_t a, int64_t b);
+/* A timerfd is due at that time; at once if it has passed; NEVER: not. */
+int	mproc__timer_set(int fd, int64_t when);
 
 /*
  * memset(3) to 0, of some hundred bytes: what size it has is kept from the
