@@ -169,7 +169,9 @@ struct mproc_worker {
  *
  * @name          of the workers: NAME-1, NAME-2, ...; default the class's
  * @process       options of each worker (mproc/process.h): launch, channel,
- *                .args as the data that each worker gets once, ...
+ *                .args as the data that each worker gets once, ...  Another
+ *                default have .channel, MPROC_RING, .ring_bytes, 256 KiB, and
+ *                .spin_us, -1, if there are as many workers as processors
  * @workers       default: mproc_cpu_count() less reserve_cpus; at most 65536
  * @reserve_cpus  processors left to others
  * @cap           never more workers than processors less reserve_cpus; there
@@ -180,14 +182,14 @@ struct mproc_worker {
  *                times prefetch (where that is given), -1 no limit
  * @prefetch      jobs in a worker's hands at a time.  With more than one,
  *                the next is there when one is done: for small jobs.
- *                Default: as many as the worker does in a millisecond, 1 to
- *                1024; those that wait behind one that takes longer are
- *                taken back for others that are free.  A worker's death
- *                harms only the one that runs: those it has not begun go to
- *                others, and of those before it the results are here.  That
- *                takes a write for each reply over sockets; with
- *                .process.batch, which shares it, quick jobs that were done
- *                just before a long one or a death may be late or lost
+ *                Default: as many as the worker does in 1 ms, 1 to 1024;
+ *                those that wait behind one that takes longer are taken back
+ *                for others that are free.  A worker's death harms only the
+ *                one that runs: those it has not begun go to others, and of
+ *                those before it the results are here.  That takes a write
+ *                for each reply over sockets; with .process.batch, which
+ *                shares it, quick jobs that were done just before a long one
+ *                or a death may be late or lost
  * @window        results of put that nobody got yet; default 131072; then
  *                put waits
  * @ordered       get gives results in the order of put

@@ -147,13 +147,16 @@ check(const struct mproc_pool_options *o)
 #endif
 #define RING_BYTES		(256 << 10)
 
+/* As many as there are processors would look for jobs on the program's. */
 static void
-process_defaults(struct mproc_options *o)
+process_defaults(struct mproc_options *o, int workers)
 {
 	if (o->channel == MPROC_CHANNEL_DEFAULT)
 		o->channel = MPROC__POOL_CHANNEL;
 	if (o->ring_bytes == 0)
 		o->ring_bytes = RING_BYTES;
+	if (o->spin_us == 0 && workers >= mproc_cpu_count())
+		o->spin_us = -1;
 }
 
 int
@@ -177,6 +180,6 @@ mproc__pool_defaults(struct mproc_pool_options *o)
 		o->queue_jobs = 2LL * o->workers * o->prefetch;
 	if (o->max_fails <= 0)
 		o->max_fails = DEFAULT_FAILS;
-	process_defaults(&o->process);
+	process_defaults(&o->process, o->workers);
 	return 0;
 }

@@ -118,7 +118,7 @@ static void
 pm41_a_quick_producer_waits(void **state)
 {
 	struct mproc_pool *pool = task_pool((struct mproc_pool_options){
-	    .workers = 2, .queue_jobs = 4 });
+	    .workers = 2, .prefetch = 1, .queue_jobs = 4 });
 	struct mproc_pool_stats st;
 	int i, full = 0;
 
