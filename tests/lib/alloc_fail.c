@@ -33,7 +33,7 @@ struct slot {
 static struct slot slots[SLOTS + PROBES];
 static atomic_uint count, fail_at, failed;
 static atomic_bool fail_on;
-static pid_t fail_pid;
+static _Atomic pid_t fail_pid;
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);

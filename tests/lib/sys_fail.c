@@ -22,7 +22,7 @@
 static const char *_Atomic fail_name;
 static atomic_uint count, fail_at, failed;
 static int fail_errno;
-static pid_t fail_pid;
+static _Atomic pid_t fail_pid;
 
 static bool
 fails(const char *name)
