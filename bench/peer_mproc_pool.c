@@ -45,8 +45,7 @@ pool_open(int workers, enum peer_jobs jobs)
 	with_futures = jobs == PEER_FUTURES;
 	r = mproc_pool_new(jobs == PEER_MAP ? MPROC_FUNCTION_CLASS(square) :
 	    &number_class, &(struct mproc_pool_options){ .process = options,
-	    .workers = workers,
-	    .queue_jobs = PEER_JOBS }, &pool);
+	    .workers = workers, .queue_jobs = PEER_JOBS }, &pool);
 	if (r == 0)
 		r = mproc_pool_start(pool);
 	return r < 0 ? mproc_fault("mproc_pool_start", r) : 0;

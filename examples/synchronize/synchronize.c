@@ -1,7 +1,7 @@
 /*
  * synchronize.c - processes that share memory and wait for each other: a
  * lock, values in shared memory, a queue, an event, a limit on how many run
- * at a time, a join that gives up for now.
+ * at a time, a join with a limit.
  *
  * Most programs need none of this: an object that one process owns, and
  * others call, needs no lock.

@@ -306,9 +306,9 @@ int mproc_unreserve(struct mproc *p);
  * Before the start it waits for that, as what is sent does, and for the
  * reply: another thread may start it.  In a program of one thread nobody can,
  * and without a limit that is -ENOTCONN, nothing sent; with one -ETIMEDOUT.
- * A full mailbox is waited
- * for within timeout_ms, or refused with -EAGAIN under MPROC_REJECT; calls
- * are never dropped.  A reply that comes too late is counted and dropped.
+ * A full mailbox is waited for within timeout_ms, or refused with -EAGAIN
+ * under MPROC_REJECT; calls are never dropped.  A reply that comes too late
+ * is counted and dropped.
  */
 #define mproc_call(p_, timeout_ms_, ret_reply_, message_, ...)		\
 	mproc__kwargs(message_, mproc_call_typed((p_), (timeout_ms_),	\

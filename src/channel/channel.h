@@ -141,8 +141,8 @@ int	mproc__channel_drop_oldest(struct mproc__channel *, size_t *ret_size,
 int	mproc__channel_fill(struct mproc__channel *);
 /*
  * 1 and a frame; 0, none is complete (or, of a ring, enough were taken:
- * _pending tells); or the sticky error of the stream (not the end of file), after all
- * complete frames before it.
+ * _pending tells); or the sticky error of the stream (not the end of file),
+ * after all complete frames before it.
  */
 int	mproc__channel_next(struct mproc__channel *, struct mproc__frame *ret);
 /* Is a complete frame buffered? */

@@ -112,9 +112,8 @@ struct mproc__channel {
 
 	/* shared memory (channel_ring.c), or NULL */
 	struct mproc__ring *ring;
-	/* put there behind its end, not handed over; then `out` is empty, or
-	 * has what came later */
-	size_t	 staged, n_staged;	/* bytes, frames */
+	size_t	 staged, n_staged;	/* bytes and frames put there, before
+					 * those of `out`; not handed over */
 	bool	 trusts;		/* frames may be lent in the ring ... */
 	size_t	 borrowed;		/* ... and so many bytes of it are */
 	int	 alone;			/* frames that took the short way */

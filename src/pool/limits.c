@@ -147,22 +147,22 @@ check(const struct mproc_pool_options *o)
 #endif
 #define RING_BYTES		(256 << 10)
 
-/* As many as there are processors would look for jobs on the program's. */
+/* crowded: as many as there are processors look for jobs on the program's. */
 static void
-process_defaults(struct mproc_options *o, int workers)
+process_defaults(struct mproc_options *o, bool crowded)
 {
 	if (o->channel == MPROC_CHANNEL_DEFAULT)
 		o->channel = MPROC__POOL_CHANNEL;
 	if (o->ring_bytes == 0)
 		o->ring_bytes = RING_BYTES;
-	if (o->spin_us == 0 && workers >= mproc_cpu_count())
+	if (o->spin_us == 0 && crowded)
 		o->spin_us = -1;
 }
 
 int
 mproc__pool_defaults(struct mproc_pool_options *o)
 {
-	int most = mproc_cpu_count() - o->reserve_cpus, r;
+	int cpus = mproc_cpu_count(), most = cpus - o->reserve_cpus, r;
 
 	if ((r = check(o)) < 0)
 		return r;
@@ -180,6 +180,6 @@ mproc__pool_defaults(struct mproc_pool_options *o)
 		o->queue_jobs = 2LL * o->workers * o->prefetch;
 	if (o->max_fails <= 0)
 		o->max_fails = DEFAULT_FAILS;
-	process_defaults(&o->process, o->workers);
+	process_defaults(&o->process, o->workers >= cpus);
 	return 0;
 }

@@ -213,7 +213,7 @@ struct mproc__result {
 	bool		 kept;		/* its reply is in `bytes` still */
 	struct mproc__envelope env;	/* points there */
 	size_t		 size;
-	uint8_t		 bytes[MPROC__KEEP_MAX + 1];
+	uint8_t		 bytes[MPROC__KEEP_MAX];
 };
 
 struct mproc_pool {

@@ -7,6 +7,8 @@
 
 #include "pool/pool.h"
 
+#define COPY_MAX	((size_t)16 << 10)	/* bytes of a body */
+
 /* What a future asks of its pool. */
 
 static int
@@ -143,8 +145,6 @@ check_state(struct mproc_pool *pool)
 	return 0;
 }
 
-#define COPY_MAX	((size_t)16 << 10)	/* bytes of a body */
-
 static struct mproc__job *
 job_new(struct mproc_pool *pool)
 {
@@ -221,6 +221,8 @@ encode(struct mproc_pool *pool, struct mproc__job *job,
 	else
 		r = mproc__encode_msg(buf, MPROC__CALL, job->id, NULL,
 		    it->msg, NULL, max, &fds);
+	if (r < 0)
+		mproc__buf_done(buf);	/* it may have become large */
 	if (r < 0 || (r = keep_body(pool, job)) < 0)
 		return r;
 	return keep_fds(job, &fds);

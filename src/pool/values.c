@@ -120,19 +120,15 @@ fail(struct map *m, size_t at, size_t n, int code, const char *why)
 static void
 fail_values(struct map *m, size_t at, size_t n, const int32_t *codes)
 {
-	const char *what;
-	char number[64];
+	char none[48];
 	size_t i;
 	int code;
 
 	for (i = 0; i < n; i++) {
 		if ((code = codes[i]) >= 0)
 			continue;
-		what = code > -4096 ? strerrordesc_np(-code) : NULL;
-		(void)snprintf(number, sizeof(number), "no errno (code %d)",
-		    code);
 		fail(m, at + i, 1, code > -4096 ? code : -EREMOTEIO,
-		    what != NULL ? what : number);
+		    mproc__code_words(code, none, sizeof(none)));
 	}
 }
 

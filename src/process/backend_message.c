@@ -127,18 +127,6 @@ log_lost(struct mproc_request *req, int code, const char *text)
 	    (unsigned long long)req->id);
 }
 
-/* Of a handler that has none. */
-static const char *
-words_for(int code, char *buf, size_t size)
-{
-	const char *words = code > -4096 ? strerrordesc_np(-code) : NULL;
-
-	if (words != NULL)
-		return words;
-	(void)snprintf(buf, size, "no errno (code %d)", code);
-	return buf;
-}
-
 /* The handler has returned r. */
 static void
 finish(struct mproc__core *core, struct mproc_request *req, int r)
@@ -151,7 +139,7 @@ finish(struct mproc__core *core, struct mproc_request *req, int r)
 	req->fds = NULL;
 	req->n_fds = 0;
 	if (r < 0 && (text[0] == '\0' || req->fail_code != r))
-		text = words_for(r, none, sizeof(none));
+		text = mproc__code_words(r, none, sizeof(none));
 	if (r < 0 && req->answered && !req->lost_logged)
 		log_lost(req, r, text);
 	if (r < 0 && !req->answered) {

@@ -2,8 +2,8 @@
  * page.h - the status page: what either side says of itself, in memory that
  * both map and that survives the backend.
  *
- * Layer: core, process.  Each word has one writer (so increments need no
- * locked instruction); the reader treats what it finds as a claim: the
+ * Layer: core, process.  Each word but `claim` has one writer (so increments
+ * need no locked instruction); the reader treats what it finds as a claim: the
  * frontend bounds every number from a backend by what it knows itself.
  *
  * Flow control lives here, too: a sender's outstanding messages are what it
@@ -22,7 +22,7 @@
 #define MPROC__PAGE_SIZE	4096
 #define MPROC__CANCELS		64
 
-/* Words of `claim`. */
+/* Bits of `claim`, and its unit. */
 #define MPROC__CLAIM_COUNTS	UINT64_C(1)
 #define MPROC__CLAIM_REVOKED	UINT64_C(2)
 #define MPROC__CLAIM_ONE	UINT64_C(4)

@@ -182,9 +182,9 @@ void	mproc__leave_calling(struct mproc *);
 void	mproc__give_room(struct mproc *, size_t size);
 
 /* process_pump.c, all locked */
-/* Wait until ready(p, arg); 0 or -ETIMEDOUT. */
-/* Can it ever end?  0, or -ENOTCONN. */
+/* May a wait until then ever end?  0, or -ENOTCONN. */
 int	mproc__may_wait(struct mproc *, int64_t deadline);
+/* Wait until ready(p, arg); 0, -ETIMEDOUT, or the code of may_wait. */
 int	mproc__wait(struct mproc *, bool (*ready)(struct mproc *, void *),
 	    void *arg, int64_t deadline);
 /* Do all that can be done without waiting. */
@@ -296,7 +296,7 @@ int	mproc__batch_put(struct mproc *, const void *body, size_t size,
 	    const int *fds, int n_fds);
 /* Write what was queued, as far as it goes. */
 void	mproc__batch_flush(struct mproc *);
-/* Nobody may look after it for now: what was queued leaves without. */
+/* Until the next call nobody looks after it: what was queued leaves alone. */
 void	mproc__batch_leave(struct mproc *);
 /* How many messages of this generation were begun, in the order sent. */
 uint64_t mproc__batch_begun(struct mproc *);

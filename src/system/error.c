@@ -56,3 +56,14 @@ mproc__err_forget(void)
 {
 	last_code = 0;
 }
+
+const char *
+mproc__code_words(int code, char *buf, size_t size)
+{
+	const char *words = code > -4096 ? strerrordesc_np(-code) : NULL;
+
+	if (words != NULL)
+		return words;
+	(void)snprintf(buf, size, "no errno (code %d)", code);
+	return buf;
+}

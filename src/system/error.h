@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stddef.h>
 
 /* Sets the thread's error text and returns `code` (a negative errno). */
 int mproc__err(int code, const char *fmt, ...)
@@ -21,6 +22,12 @@ int mproc__verr(int code, const char *fmt, va_list ap)
 #define mproc__err(code_, ...)						\
 	((void)(mproc__err)((code_), __VA_ARGS__), (code_))
 #endif
+
+/*
+ * Words for a code (< 0) that a user's function returned: those of its errno,
+ * or, in buf, the number of what is none.
+ */
+const char *mproc__code_words(int code, char *buf, size_t size);
 
 /* The thread's last text, "" if there was none. */
 const char *mproc__err_text(void);

@@ -2,7 +2,6 @@
  * death_test.c - workers that die, are killed, or do not start: what becomes
  * of their jobs and of the pool.
  */
-#include <sys/stat.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -85,15 +84,6 @@ temp_file(void)
 	return path;
 }
 
-static off_t
-size_of(const char *path)
-{
-	struct stat st;
-
-	assert_int_equal(stat(path, &st), 0);
-	return st.st_size;
-}
-
 static void
 pmw4_poison_after_its_retries(void **state)
 {
@@ -112,7 +102,7 @@ pmw4_poison_after_its_retries(void **state)
 	    .n = 7), 0);
 	assert_int_equal(task_result(f), -EPIPE);
 	assert_int_equal(task_result(g), 0);
-	assert_int_equal(size_of(path), 4);	/* three runs and one */
+	assert_int_equal(task_size(path), 4);	/* three runs and one */
 	assert_int_equal(poisons, 1);
 	task_law(pool, &s);
 	assert_int_equal(s.retried, 2);

@@ -2,7 +2,6 @@
  * finished_test.c - jobs that are done when the next one of the same worker
  * runs long, crashes or is killed: they were done once, and well.
  */
-#include <sys/stat.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -113,15 +112,6 @@ tp11_a_timeout_blames_the_one_that_ran(void **state)
 	}
 }
 
-static off_t
-size_of(const char *path)
-{
-	struct stat st;
-
-	assert_int_equal(stat(path, &st), 0);
-	return st.st_size;
-}
-
 static void
 tpw10_a_crash_takes_no_finished_job_with_it(void **state)
 {
@@ -151,7 +141,7 @@ tpw10_a_crash_takes_no_finished_job_with_it(void **state)
 			    i == BAD ? -EPIPE : 0);
 			mproc_future_free(f[i]);
 		}
-		assert_int_equal(size_of(path), JOBS + 1); /* BAD's retry */
+		assert_int_equal(task_size(path), JOBS + 1); /* BAD's retry */
 		task_law(pool, &s);
 		assert_int_equal(s.retried, 1);
 		assert_int_equal(s.crashed, 1);

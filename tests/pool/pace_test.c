@@ -2,8 +2,6 @@
  * pace_test.c - how many jobs a worker has in its hands, where nobody says
  * so: many while they are quick, and none behind one that is long.
  */
-#include <sys/stat.h>
-
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -108,31 +106,12 @@ a_number_given_is_kept(void **state)
 	task_finish(pool);
 }
 
-/* A file that each `mark` makes longer by a byte. */
-static int
-marks_new(char path[])
-{
-	int fd = mkstemp(path);
-
-	assert_true(fd >= 0);
-	return fd;
-}
-
-static int64_t
-marks_count(int fd)
-{
-	struct stat st;
-
-	assert_int_equal(fstat(fd, &st), 0);
-	return st.st_size;
-}
-
 /* i1, i2: each once, however often jobs are taken back and given anew. */
 static void
 i1_what_is_taken_back_is_done_once(void **state)
 {
 	char path[] = "/tmp/mproc-pace-XXXXXX";
-	int fd = marks_new(path), i;
+	int fd = mkstemp(path), i;	/* a byte for each mark */
 	struct mproc_pool *pool = task_pool((struct mproc_pool_options){
 	    .workers = 3, .ordered = true, .queue_jobs = -1,
 	    .process.args = MPROC_PACK(task_start, .path = path) });
@@ -140,6 +119,7 @@ i1_what_is_taken_back_is_done_once(void **state)
 	int64_t n, jobs = 0;
 
 	(void)state;
+	assert_true(fd >= 0);
 	for (i = 0; i < ROUNDS / test_slow() && (i < 3 ||
 	    taken_back(pool) == 0); i++) {
 		for (n = 0; n < 3000 / test_slow(); n++, jobs++)
@@ -153,7 +133,7 @@ i1_what_is_taken_back_is_done_once(void **state)
 			    n % 1000 == 999 ? 0 : n);
 			mproc_msg_free(r.reply);
 		}
-		assert_int_equal(marks_count(fd), jobs - (i + 1) *
+		assert_int_equal(task_size(path), jobs - (i + 1) *
 		    (3000 / test_slow() / 1000));
 	}
 	assert_true(taken_back(pool) > 0 || test_slow() > 1);

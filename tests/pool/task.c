@@ -1,6 +1,8 @@
 /*
  * task.c - see task.h.
  */
+#include <sys/stat.h>
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -304,6 +306,15 @@ task_until(struct mproc_pool *pool,
 		(void)mproc_pool_dispatch(pool, 5);
 	} while (task_now_ms() < end);
 	return false;
+}
+
+int64_t
+task_size(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_size;
 }
 
 int64_t

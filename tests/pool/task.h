@@ -65,6 +65,8 @@ bool task_until(struct mproc_pool *pool,
     bool (*ready)(const struct mproc_pool_stats *, void *), void *arg);
 /* SIGSTOP; returns when none of its threads runs any more. */
 void task_stop_still(int pid);
+/* Bytes of a file: of one that `mark` appends to, how many there were. */
+int64_t task_size(const char *path);
 int64_t task_now_ms(void);
 int task_slow(void);
 
