@@ -2,6 +2,7 @@
  * refuse_test.c - what is refused: that it does nothing, and says why.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 
@@ -278,6 +279,49 @@ no_room_says_of_what(void **state)
 	task_finish(victim);
 }
 
+MPROC_MESSAGE(pair, take, (struct mproc_bytes, a), (struct mproc_bytes, b));
+
+struct pair {
+	struct mproc_backend base;
+};
+
+MPROC_COMMAND(pair, take)
+{
+	(void)self;
+	(void)args;
+	(void)req;
+	return 0;
+}
+
+static const struct mproc_handler pair_handlers[] = {
+	MPROC_HANDLER(pair, take, "nothing"),
+};
+static const struct mproc_class pair_class = MPROC_CLASS("Pair", pair,
+    pair_handlers);
+
+/* Each field would fit, both do not: what they were encoded into is freed. */
+static void
+what_is_refused_keeps_no_memory(void **state)
+{
+	static const char bytes[6 << 20];
+	struct mproc_bytes b = { bytes, sizeof(bytes) };
+	struct mproc_pool *pool;
+	struct mallinfo2 before, after;
+
+	(void)state;
+	assert_int_equal(mproc_pool_new(&pair_class,
+	    &(struct mproc_pool_options){ .workers = 1, .process = {
+	    .max_message = 8 << 20, .launch = task_launch() } }, &pool), 0);
+	assert_int_equal(mproc_pool_start(pool), 0);
+	before = mallinfo2();
+	assert_int_equal(mproc_pool_submit(pool, SOON, NULL, pair_take,
+	    .a = b, .b = b), -EMSGSIZE);
+	after = mallinfo2();
+	assert_true(after.uordblks + after.hblkhd <
+	    before.uordblks + before.hblkhd + (1 << 20));
+	mproc_pool_free(pool);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -288,6 +332,7 @@ main(int argc, char **argv)
 		TASK_NOT_THREADS(edeadlk_has_done_nothing, TASK_CRASHES),
 		cmocka_unit_test(refusals_say_why),
 		cmocka_unit_test(no_room_says_of_what),
+		cmocka_unit_test(what_is_refused_keeps_no_memory),
 	};
 
 	if (mproc_init(argc, argv) < 0)
