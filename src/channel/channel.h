@@ -202,6 +202,8 @@ void	mproc__channel_trust(struct mproc__channel *);
 void	mproc__channel_set_spin(struct mproc__channel *, int64_t max_ns);
 bool	mproc__channel_spin(struct mproc__channel *, bool (*stop)(void *),
 	    void *arg);
+/* How long that was, by and large, since this was asked last. */
+int64_t	mproc__channel_spun(struct mproc__channel *);
 
 /* Test hook: at most n bytes a system call (0: no limit), both ways. */
 void	mproc__channel_limit_io(struct mproc__channel *, size_t n);

@@ -585,7 +585,7 @@ mproc__channel_spin(struct mproc__channel *ch, bool (*stop)(void *),
 {
 	struct mproc__spin *s = &ch->spin;
 	bool worth;
-	int64_t start;
+	int64_t start, now;
 
 	if (ch->ring == NULL)
 		return false;
@@ -599,14 +599,27 @@ mproc__channel_spin(struct mproc__channel *ch, bool (*stop)(void *),
 		return give_way(ch);
 	if (!worth)
 		return false;
-	start = mproc__now_ns();
+	start = now = mproc__now_ns();
 	do {
 		if (stop(arg))
 			return false;	/* no judgement on spinning */
-		if (look_for_some(ch))
+		if (look_for_some(ch)) {
+			s->spent_ns += now - start;
 			return true;
-	} while (mproc__now_ns() - start < s->max_ns);
+		}
+		now = mproc__now_ns();
+	} while (now - start < s->max_ns);
+	s->spent_ns += now - start;
 	if (s->credit > 0)
 		s->credit--;
 	return false;
+}
+
+int64_t
+mproc__channel_spun(struct mproc__channel *ch)
+{
+	int64_t ns = ch->spin.spent_ns;
+
+	ch->spin.spent_ns = 0;
+	return ns;
 }

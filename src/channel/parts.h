@@ -101,6 +101,7 @@ struct mproc__spin {
 	int	 credit;		/* > 0: it mostly pays */
 	unsigned waits;			/* since the last try without credit */
 	int	 crowded;		/* so many waits without a yield */
+	int64_t	 spent_ns;		/* that nobody has asked for yet */
 };
 
 struct mproc__channel {

@@ -92,6 +92,7 @@ is_ready(struct mproc__worker *w)
 	}
 	w->state = MPROC__WORKER_READY;
 	w->ping_at = mproc__now_ns();
+	mproc__pace_begin(w);
 	if (pool->opt.ping_ms > 0 || pool->opt.max_age_ms > 0 ||
 	    pool->opt.idle_ms > 0)
 		mproc__pool_time(pool, 0);

@@ -1,36 +1,83 @@
 /*
  * pace.c - how many jobs a worker has in its hands, where nobody says so.
  *
- * As many as it did in a moment: then it does not wait for the next, and the
- * next hardly wait behind one another.  Where one takes long all the same,
- * those behind it are taken back as soon as others have nothing to do.  Which
- * of them were not begun is decided once for each, in the `claim` word of the
- * status page, so none is done twice.
+ * As many as it does in a moment: then it does not wait for the next, and the
+ * next hardly wait behind one another.  What counts is the time in which it
+ * had something to do, which it tells: else one that gets few, and waits for
+ * more, would look slow, and get few for ever.
+ *
+ * Where a job takes long all the same, those behind it are taken back as soon
+ * as others have nothing to do.  Which of them were not begun is decided once
+ * for each, in the `claim` word of the status page, so none is done twice.
  */
 #include "pool/pool.h"
 
 #define MOMENT_NS	1000000LL
 #define DEPTH_MAX	1024
 #define STUCK_NS	(4 * 1000000LL)	/* for a job, if others wait there */
-#define FORGET_NS	(100 * 1000000LL) /* what was so long ago */
+#define ENOUGH		16		/* jobs, or a moment, to judge by */
+#define RUNS		8		/* that fill a worker's hands */
+#define OUTLIER		8		/* what was is too good by so much */
+
+void
+mproc__pace_set(struct mproc__worker *w, size_t depth)
+{
+	w->depth = depth;
+	w->run = depth / RUNS > 0 ? depth / RUNS : 1;
+}
+
+/* From now on. */
+static void
+begin(struct mproc__worker *w, int64_t now)
+{
+	w->paced_at = now;
+	w->paced_idle = mproc__batch_idle(w->p, now);
+	w->fresh = 0;
+}
+
+void
+mproc__pace_begin(struct mproc__worker *w)
+{
+	w->paced = 0;
+	w->busy = 0;
+	begin(w, mproc__now_ns());
+}
+
+static uint64_t
+in_a_moment(uint64_t jobs, int64_t ns)
+{
+	return jobs * MOMENT_NS / (uint64_t)ns;
+}
 
 void
 mproc__pace_learn(struct mproc__worker *w, uint64_t n)
 {
-	int64_t now, took;
-	uint64_t depth;
+	int64_t tick, now, busy;
+	uint64_t depth, last;
 
 	if (!w->pool->adapts || n == 0)
 		return;
-	w->paced += n;
-	now = mproc__tick_ns();
-	took = now - w->paced_at;
-	if (took <= 0)
-		return;			/* the clock's tick is a few ms */
-	depth = took < FORGET_NS ? w->paced * MOMENT_NS / (uint64_t)took : 1;
-	w->depth = depth < 1 ? 1 : depth < DEPTH_MAX ? depth : DEPTH_MAX;
-	w->paced = 0;
-	w->paced_at = now;
+	w->fresh += n;
+	/* the clock's tick is a few ms; the first time is no time to wait */
+	if ((tick = mproc__tick_ns()) == w->tick &&
+	    (w->paced > 0 || w->fresh < ENOUGH))
+		return;
+	w->tick = tick;
+	now = mproc__now_ns();
+	busy = now - w->paced_at -
+	    (mproc__batch_idle(w->p, now) - w->paced_idle);
+	busy = busy > 0 ? busy : 1;
+	if (w->fresh < ENOUGH && busy < MOMENT_NS)
+		return;
+	last = in_a_moment(w->fresh, busy);
+	/* what came before counts half */
+	w->paced = w->paced / 2 + w->fresh;
+	w->busy = w->busy / 2 + busy;
+	depth = in_a_moment(w->paced, w->busy);
+	depth = depth < OUTLIER * last ? depth : OUTLIER * last;
+	mproc__pace_set(w, depth < 1 ? 1 : depth < DEPTH_MAX ? depth :
+	    DEPTH_MAX);
+	begin(w, now);
 }
 
 void
@@ -74,9 +121,8 @@ revoke_rest(struct mproc__worker *w)
 	}
 	if (w->revoked == 0)
 		mproc__batch_restore(w->p);
-	w->depth = 1;
-	w->paced = 0;
-	w->paced_at = mproc__tick_ns();
+	mproc__pace_set(w, 1);
+	mproc__pace_begin(w);
 	mproc__worker_room(w);
 }
 

@@ -132,10 +132,13 @@ struct mproc__worker {
 	int		 rung;
 	int64_t		 ping_at;
 	int64_t		 rss_at;	/* not looked at before */
-	/* pace.c: jobs in its hands at most; answered since */
-	size_t		 depth;
+	/* pace.c: jobs in its hands at most; so many in a row, written at
+	 * once; those that were answered, and the time that it took */
+	size_t		 depth, run;
 	uint64_t	 paced;
-	int64_t		 paced_at;
+	int64_t		 busy;
+	uint64_t	 fresh;		/* answered since paced_at */
+	int64_t		 paced_at, paced_idle, tick;
 	uint64_t	 seen_done;	/* of done; since when it is that */
 	int64_t		 seen_at;
 };
@@ -397,6 +400,10 @@ extern const struct mproc__mate mproc__worker_mate;
 void	mproc__worker_take_back(struct mproc__worker *, struct mproc__job *);
 
 /* pace.c, locked */
+/* So many jobs it may have in its hands. */
+void	mproc__pace_set(struct mproc__worker *, size_t depth);
+/* Nothing is known of it. */
+void	mproc__pace_begin(struct mproc__worker *);
 /* It has answered n jobs: may it have more in its hands? */
 void	mproc__pace_learn(struct mproc__worker *, uint64_t n);
 /* It got one more job. */

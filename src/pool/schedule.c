@@ -14,7 +14,6 @@
 #include "pool/pool.h"
 
 #define EVENTS		64
-#define FLUSH_EVERY	64
 
 static void
 settime(struct mproc_pool *pool, int64_t when)
@@ -122,7 +121,7 @@ give(struct mproc_pool *pool, struct mproc__worker *w,
 		w->dirty_next = pool->dirty;
 		pool->dirty = w;
 	}
-	if (w->out.n % FLUSH_EVERY == 0)
+	if (w->out.n % w->run == 0)
 		mproc__batch_flush(w->p);
 	return true;
 }

@@ -76,9 +76,9 @@ mproc__worker_room(struct mproc__worker *w)
 		w->room = to;
 		return;
 	}
-	/* those with jobs take turns */
+	/* those with jobs take turns, a run of jobs each */
 	if (to == w->room && (to != &pool->partial ||
-	    pool->partial.n == 1))
+	    pool->partial.n == 1 || w->out.n % w->run != 0))
 		return;
 	list_del(w);
 	if (to == &pool->idle && pool->opt.idle_ms > 0)
@@ -316,7 +316,7 @@ mproc__worker_start(struct mproc_pool *pool, bool local,
 	w->id = ++pool->last_worker;
 	w->local = local;
 	w->slot = -1;
-	w->depth = pool->adapts ? 1 : (size_t)pool->opt.prefetch;
+	mproc__pace_set(w, pool->adapts ? 1 : (size_t)pool->opt.prefetch);
 	w->stop_at = MPROC__NEVER;
 	w->started = mproc__now_ns();
 	if ((r = new_process(pool, w)) < 0)

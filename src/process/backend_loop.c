@@ -358,16 +358,38 @@ wait_once(struct mproc__core *core, struct epoll_event ev[EVENTS],
 	    epoll_wait(core->epfd, ev, EVENTS, timeout);
 }
 
+/* Asleep, and idle unless something that was deferred is under way. */
+static int
+sleep_events(struct mproc__core *core, struct epoll_event ev[EVENTS],
+    int timeout)
+{
+	_Atomic int64_t *idle = &core->page->idle;
+	int64_t before = atomic_load_explicit(idle, memory_order_relaxed) +
+	    mproc__channel_spun(core->data);
+	int64_t since = mproc__now_ns();
+	int n;
+
+	if (core->deferred != NULL)
+		return wait_once(core, ev, timeout);
+	atomic_store_explicit(idle, before - since, memory_order_relaxed);
+	n = wait_once(core, ev, timeout);
+	atomic_store_explicit(idle, before + mproc__now_ns() - since,
+	    memory_order_relaxed);
+	return n;
+}
+
 static int
 wait_events(struct mproc__core *core, struct epoll_event ev[EVENTS],
     int timeout)
 {
 	int n;
 
-	while (timeout != 0 && mproc__now_ns() < core->awake_ns)
+	if (timeout == 0)
+		return wait_once(core, ev, 0);
+	while (mproc__now_ns() < core->awake_ns)
 		if ((n = wait_once(core, ev, 0)) != 0)
 			return n;
-	return wait_once(core, ev, timeout);
+	return sleep_events(core, ev, timeout);
 }
 
 /* Descriptors: wait for them until the deadline. */

@@ -58,6 +58,11 @@ struct mproc__page {
 	_Atomic uint64_t deferred;	/* taken, and not done yet */
 	/* of what it works through, counted from 1; 0: nobody has said */
 	_Atomic uint64_t value;
+	/*
+	 * How long it slept for want of anything to do, in ns; while it sleeps
+	 * that less the time since when, which is below 0.
+	 */
+	_Atomic int64_t	 idle;
 
 	/* written by the frontend */
 	_Alignas(64) _Atomic uint64_t taken;

@@ -300,6 +300,8 @@ void	mproc__batch_flush(struct mproc *);
 void	mproc__batch_leave(struct mproc *);
 /* How many messages of this generation were begun, in the order sent. */
 uint64_t mproc__batch_begun(struct mproc *);
+/* How long it has slept by now with nothing to do, as it says: 0 to now. */
+int64_t	mproc__batch_idle(struct mproc *, int64_t now);
 /*
  * Take back the calls that were not begun, and say how many messages were.
  * The backend answers those taken back with -ECANCELED, in its time, and so

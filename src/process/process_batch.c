@@ -55,6 +55,17 @@ mproc__batch_begun(struct mproc *p)
 	    MPROC__CLAIM_ONE : 0;
 }
 
+int64_t
+mproc__batch_idle(struct mproc *p, int64_t now)
+{
+	int64_t idle = p->page != NULL ? atomic_load_explicit(&p->page->idle,
+	    memory_order_relaxed) : 0;
+
+	if (idle < 0)
+		idle += now;
+	return idle < 0 ? 0 : idle < now ? idle : now;
+}
+
 uint64_t
 mproc__batch_revoke(struct mproc *p)
 {

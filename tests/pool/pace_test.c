@@ -77,6 +77,52 @@ no_job_waits_behind_a_long_one(void **state)
 	task_finish(pool);
 }
 
+/* How many of a few jobs a worker gets that has one that does not end. */
+static uint64_t
+given_ahead(struct mproc_pool *pool)
+{
+	struct mproc_future *run, *f[8];
+	struct mproc_pool_stats s;
+	int i;
+
+	assert_int_equal(mproc_pool_submit(pool, SOON, &run, task_spin,
+	    .polite = true), 0);
+	for (i = 0; i < 8; i++)
+		assert_int_equal(mproc_pool_submit(pool, SOON, &f[i],
+		    task_square, .n = i), 0);
+	task_law(pool, &s);
+	assert_int_equal(mproc_future_cancel_as(run, MPROC_CANCEL_COOP), 0);
+	assert_int_equal(task_result(run), -ECANCELED);
+	mproc_future_free(run);
+	for (i = 0; i < 8; i++) {
+		assert_int_equal(task_result(f[i]), 0);
+		mproc_future_free(f[i]);
+	}
+	return s.running - 1;
+}
+
+/* Little to do is not slowness: what counts is the time that jobs take. */
+static void
+who_gets_few_jobs_is_not_slow(void **state)
+{
+	struct mproc_pool *pool = task_pool((struct mproc_pool_options){
+	    .workers = 1, .queue_jobs = -1 });
+	uint64_t ahead = 0;
+	int i, n;
+
+	(void)state;
+	for (i = 0; i < ROUNDS && ahead < 2; i++) {
+		for (n = 0; n < 40; n++) {
+			(void)usleep(3000);	/* it has nothing to do */
+			assert_int_equal(mproc_pool_call(pool, SOON, NULL,
+			    task_square, .n = n), 0);
+		}
+		ahead = given_ahead(pool);
+	}
+	assert_true(ahead >= 2);
+	task_finish(pool);
+}
+
 /* What is asked for is what one gets: they wait there. */
 static void
 a_number_given_is_kept(void **state)
@@ -185,6 +231,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_job_waits_behind_a_long_one),
+		cmocka_unit_test(who_gets_few_jobs_is_not_slow),
 		cmocka_unit_test(a_number_given_is_kept),
 		cmocka_unit_test(i1_what_is_taken_back_is_done_once),
 		TASK_NOT_THREADS(i2_a_death_takes_nothing_that_was_taken_back,
