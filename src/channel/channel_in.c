@@ -37,7 +37,7 @@ restore(struct mproc__channel *ch)
  * How many bytes the first frame still lacks: 0, it is complete, and its
  * body's size; -EBADMSG or -EMSGSIZE, there will be no frame any more.
  */
-static int
+static inline __attribute__((always_inline)) int
 look(const struct mproc__channel *ch, size_t *ret_lacks, uint32_t *ret_size)
 {
 	const struct mproc__in *in = &ch->in;

@@ -33,7 +33,7 @@ put_in_ring(struct mproc__channel *ch, const void *body, uint32_t size)
 		return false;
 	at += ch->staged;
 	mproc__put_length(at, size);
-	memcpy(at + MPROC__FRAME_HEAD, body, size);
+	mproc__copy(at + MPROC__FRAME_HEAD, body, size);
 	ch->staged += need;
 	ch->n_staged++;
 	return true;

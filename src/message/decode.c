@@ -323,7 +323,7 @@ int
 mproc__decode(const struct mproc_schema *schema, uint8_t *args, size_t size,
     const int *fds, int n_fds, void *ret, struct mproc__poke *poke)
 {
-	if (mproc__decode_fast(schema, args, size, ret, poke))
+	if (mproc__decode_fast(schema, args, size, 0, ret, poke))
 		return 0;
 	return mproc__decode_any(schema, args, size, fds, n_fds, ret, poke);
 }

@@ -34,29 +34,6 @@ store8(uint8_t *p, uint64_t v)
 	memcpy(p, &v, sizeof(v));
 }
 
-/* n bytes, of which up to 64 are copied without a call. */
-static inline void
-copy(uint8_t *to, const void *from, size_t n)
-{
-	struct half { uint64_t a, b; } a, b, c, d;
-	const uint8_t *p = from;
-
-	if (n <= 16 || n > 64) {
-		mproc__copy(to, from, n);
-		return;
-	}
-	memcpy(&a, p, 16);
-	memcpy(&b, p + n - 16, 16);
-	if (n > 32) {
-		memcpy(&c, p + 16, 16);
-		memcpy(&d, p + n - 32, 16);
-		memcpy(to + 16, &c, 16);
-		memcpy(to + n - 32, &d, 16);
-	}
-	memcpy(to, &a, 16);
-	memcpy(to + n - 16, &b, 16);
-}
-
 /* By the index of the highest byte that is not zero. */
 static const struct {
 	uint8_t	head, shift, size;	/* to the top of a word; of all */
@@ -166,7 +143,7 @@ put_text(struct out *out, uint8_t *p, const char *text)
 	if (!fits(out, p, n))
 		return NULL;
 	p = put_blob_head(p, 0xd9, n);
-	copy(p, text, n);
+	mproc__copy(p, text, n);
 	return p + n;
 }
 
@@ -177,7 +154,7 @@ put_bytes(struct out *out, uint8_t *p, const struct mproc_bytes *b)
 	    b->size >= out->apart_min || !fits(out, p, b->size))
 		return NULL;
 	p = put_blob_head(p, 0xc4, b->size);
-	copy(p, b->data, b->size);
+	mproc__copy(p, b->data, b->size);
 	return p + b->size;
 }
 
@@ -202,7 +179,7 @@ put_value(struct out *out, uint8_t *p, const struct mproc_value *v)
 	}
 	if (!fits(out, p, v->size) || !is_value(v, &out->items))
 		return NULL;
-	copy(p, v->data, v->size);
+	mproc__copy(p, v->data, v->size);
 	return p + v->size;
 }
 
@@ -260,7 +237,7 @@ put_head(uint8_t *p, int kind, uint64_t id, const struct mproc_schema *s,
 	p[1] = (uint8_t)kind;
 	p = put_uint(p + 2, id);
 	p = put_blob_head(p, 0xd9, n);
-	copy(p, s->command, n);
+	mproc__copy(p, s->command, n);
 	return p + n;
 }
 

@@ -18,13 +18,13 @@ mproc__msg_alloc(const char *command, size_t command_len, int n_fds,
 	if (args_size > SIZE_MAX / 2)
 		return NULL;
 	msg = malloc(sizeof(*msg) + fds_size + command_len + 1 +
-	    args_size + 1);
+	    args_size + MPROC__MSG_BEHIND);
 	if (msg == NULL)
 		return NULL;
 	mproc__zero(msg, offsetof(struct mproc_msg, inline_area));
 	msg->fds = n_fds > 0 ? (int *)(void *)msg->tail : NULL;
 	msg->command = (char *)msg->tail + fds_size;
-	memcpy(msg->command, command, command_len);
+	mproc__copy(msg->command, command, command_len);
 	msg->command[command_len] = '\0';
 	msg->args = (uint8_t *)msg->command + command_len + 1;
 	msg->args_size = args_size;
@@ -89,7 +89,7 @@ mproc__msg_of(const struct mproc__envelope *env, size_t size, const int *fds,
 	    env->args_size);
 	if (msg == NULL)
 		return mproc__err(-ENOMEM, "message: no memory");
-	memcpy(msg->args, env->args, env->args_size);
+	mproc__copy(msg->args, env->args, env->args_size);
 	read_map_head(msg);
 	if (n_fds > 0)
 		memcpy(msg->fds, fds, (size_t)n_fds * sizeof(int));
@@ -112,10 +112,12 @@ really_free(struct mproc_msg *msg)
 	for (i = 0; left >> i != 0; i++)
 		if ((left >> i & 1) != 0)
 			mproc__close(msg->fds[i]);
-	mproc__msg_forget(msg);
+	if (msg->views != NULL)
+		mproc__views_free(msg);
 	if (msg->fds_heap)
 		free(msg->fds);
-	mproc__buf_done(&msg->buf);
+	if (msg->buf.data != NULL)
+		mproc__buf_done(&msg->buf);
 	free(msg->name);
 	free(msg);
 	errno = saved;

@@ -6,7 +6,7 @@
  * Invariants of struct mproc_msg:
  *  - args points at a map, head and entries, of args_size bytes that passed
  *    mproc__envelope_read() or were written here; one more byte behind them
- *    may be written.
+ *    may be written.  In the tail MPROC__MSG_BEHIND bytes are behind them.
  *  - Text that was read from it is terminated in place: `views` knows each
  *    byte so overwritten, and mproc__msg_raw() / mproc__msg_cooked() stand
  *    around all that reads args as msgpack.  Only heads of keys and the byte
@@ -26,6 +26,7 @@
 
 /* Enough that the arguments of a small message need no allocation. */
 #define MPROC__MSG_INLINE	128
+#define MPROC__MSG_BEHIND	8
 
 /*
  * Something that was read from a message: a struct made by mproc_args()
@@ -70,14 +71,9 @@ struct mproc_msg {
 /* Put the overwritten bytes back, and the terminating NULs again. */
 void	mproc__msg_raw(const struct mproc_msg *);
 void	mproc__msg_cooked(const struct mproc_msg *);
-/* Forget all that was read; leaves args raw. */
+/* Forget all that was read: the bytes stay as they are; or are raw again. */
+void	mproc__views_free(struct mproc_msg *);
 void	mproc__msg_forget(struct mproc_msg *);
-/* A new view with room for data and pokes, not yet in the list; NULL. */
-struct mproc__view *mproc__view_new(struct mproc_msg *, size_t data,
-	    uint32_t pokes);
-/* Give back the newest, which is not in the list. */
-void	mproc__view_free(struct mproc_msg *, struct mproc__view *);
-
 /* The entry of that name in raw args: 0 or -ENOENT; nil is found too. */
 int	mproc__msg_find(const struct mproc_msg *, const char *name,
 	    struct mproc__entry *ret);

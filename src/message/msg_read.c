@@ -46,8 +46,9 @@ is_inline(const struct mproc_msg *msg, const struct mproc__view *v)
 	    sizeof(msg->inline_area);
 }
 
-struct mproc__view *
-mproc__view_new(struct mproc_msg *msg, size_t data, uint32_t pokes)
+/* A new view with room for data and pokes, not yet in the list; NULL. */
+static inline struct mproc__view *
+view_new(struct mproc_msg *msg, size_t data, uint32_t pokes)
 {
 	size_t head = ROUND(sizeof(struct mproc__view));
 	size_t size = ROUND(head + ROUND(data) + pokes * sizeof(uint64_t));
@@ -69,8 +70,9 @@ mproc__view_new(struct mproc_msg *msg, size_t data, uint32_t pokes)
 	return v;
 }
 
-void
-mproc__view_free(struct mproc_msg *msg, struct mproc__view *v)
+/* Give back the newest, which is not in the list. */
+static void
+view_free(struct mproc_msg *msg, struct mproc__view *v)
 {
 	if (is_inline(msg, v))
 		msg->inline_used = (size_t)((uint8_t *)v - msg->inline_area);
@@ -79,11 +81,10 @@ mproc__view_free(struct mproc_msg *msg, struct mproc__view *v)
 }
 
 void
-mproc__msg_forget(struct mproc_msg *msg)
+mproc__views_free(struct mproc_msg *msg)
 {
 	struct mproc__view *v, *next;
 
-	mproc__msg_raw(msg);
 	for (v = msg->views; v != NULL; v = next) {
 		next = v->next;
 		if (!is_inline(msg, v))
@@ -91,6 +92,13 @@ mproc__msg_forget(struct mproc_msg *msg)
 	}
 	msg->views = NULL;
 	msg->inline_used = 0;
+}
+
+void
+mproc__msg_forget(struct mproc_msg *msg)
+{
+	mproc__msg_raw(msg);
+	mproc__views_free(msg);
 }
 
 static uint32_t
@@ -111,13 +119,15 @@ decode_view(struct mproc_msg *msg, const struct mproc_schema *s)
 	struct mproc__view *v;
 	uint32_t i;
 
-	if ((v = mproc__view_new(msg, s->size, text_fields(s))) == NULL) {
+	if ((v = view_new(msg, s->size, text_fields(s))) == NULL) {
 		mproc__err(-ENOMEM, "message: no memory");
 		return NULL;
 	}
-	if (mproc__decode(s, msg->args, msg->args_size, msg->fds,
+	if (!mproc__decode_fast(s, msg->args, msg->args_size,
+	    msg->buf.data == NULL ? MPROC__MSG_BEHIND : 0, v->data, &poke) &&
+	    mproc__decode_any(s, msg->args, msg->args_size, msg->fds,
 	    msg->fds != NULL ? MPROC__FDS_MAX : 0, v->data, &poke) < 0) {
-		mproc__view_free(msg, v);
+		view_free(msg, v);
 		return NULL;
 	}
 	for (i = 0; i < poke.n; i++)
@@ -292,7 +302,7 @@ terminate(struct mproc_msg *msg, const char *end)
 			room = v;
 	}
 	if (room == NULL) {
-		if ((room = mproc__view_new(msg, 0, TEXT_POKES)) == NULL)
+		if ((room = view_new(msg, 0, TEXT_POKES)) == NULL)
 			return mproc__err(-ENOMEM, "message: no memory");
 		room->next = msg->views;
 		msg->views = room;

@@ -15,6 +15,7 @@
 
 #include "message/token.h"
 #include "system/buf.h"
+#include "system/system.h"
 
 /*
  * A writer appends to `buf` from `start` on: bytes go to `at`, for which
@@ -40,33 +41,6 @@ void	mproc__writer_begin(struct mproc__writer *, struct mproc__buf *,
 int	mproc__writer_end(struct mproc__writer *, int r);
 /* Make room for n bytes at `at`, -1 if there is none. */
 int	mproc__writer_room(struct mproc__writer *, size_t n);
-
-/* Most pieces are a few bytes: two overlapping moves instead of a call. */
-static inline void
-mproc__copy(uint8_t *to, const void *from, size_t n)
-{
-	const uint8_t *p = from;
-	uint64_t a, b;
-	uint32_t c, d;
-
-	if (n > 16) {
-		memcpy(to, p, n);
-	} else if (n >= 8) {
-		memcpy(&a, p, 8);
-		memcpy(&b, p + n - 8, 8);
-		memcpy(to, &a, 8);
-		memcpy(to + n - 8, &b, 8);
-	} else if (n >= 4) {
-		memcpy(&c, p, 4);
-		memcpy(&d, p + n - 4, 4);
-		memcpy(to, &c, 4);
-		memcpy(to + n - 4, &d, 4);
-	} else if (n > 0) {
-		to[0] = p[0];
-		to[n / 2] = p[n / 2];
-		to[n - 1] = p[n - 1];
-	}
-}
 
 static inline int
 mproc__writer_put(struct mproc__writer *w, const void *bytes, size_t n)

@@ -47,6 +47,48 @@ mproc__zero(void *p, size_t n)
 	memset(p, 0, n);
 }
 
+/*
+ * memcpy(3) for what mostly is a few bytes, up to 64 of which are moved
+ * without a call: overlapping pieces from both ends.
+ */
+static inline void
+mproc__copy(void *to, const void *from, size_t n)
+{
+	struct half { uint64_t a, b; } a, b, c, d;
+	const uint8_t *p = from;
+	uint8_t *q = to;
+	uint32_t e, f;
+
+	if (n > 64) {
+		memcpy(q, p, n);
+	} else if (n > 16) {
+		memcpy(&a, p, 16);
+		memcpy(&b, p + n - 16, 16);
+		if (n > 32) {
+			memcpy(&c, p + 16, 16);
+			memcpy(&d, p + n - 32, 16);
+			memcpy(q + 16, &c, 16);
+			memcpy(q + n - 32, &d, 16);
+		}
+		memcpy(q, &a, 16);
+		memcpy(q + n - 16, &b, 16);
+	} else if (n >= 8) {
+		memcpy(&a.a, p, 8);
+		memcpy(&a.b, p + n - 8, 8);
+		memcpy(q, &a.a, 8);
+		memcpy(q + n - 8, &a.b, 8);
+	} else if (n >= 4) {
+		memcpy(&e, p, 4);
+		memcpy(&f, p + n - 4, 4);
+		memcpy(q, &e, 4);
+		memcpy(q + n - 4, &f, 4);
+	} else if (n > 0) {
+		q[0] = p[0];
+		q[n / 2] = p[n / 2];
+		q[n - 1] = p[n - 1];
+	}
+}
+
 /* close(2) that keeps errno and takes -1. */
 void	mproc__close(int fd);
 /*
