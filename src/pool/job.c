@@ -10,20 +10,6 @@
 #define SPARE_MAX	4096	/* jobs kept for the next ones */
 
 void
-mproc__jobs_add(struct mproc__jobs *list, struct mproc__job *job)
-{
-	job->in = list;
-	job->next = NULL;
-	job->prev = list->last;
-	if (list->last != NULL)
-		list->last->next = job;
-	else
-		list->first = job;
-	list->last = job;
-	list->n++;
-}
-
-void
 mproc__jobs_add_first(struct mproc__jobs *list, struct mproc__job *job)
 {
 	job->in = list;
@@ -35,23 +21,6 @@ mproc__jobs_add_first(struct mproc__jobs *list, struct mproc__job *job)
 		list->last = job;
 	list->first = job;
 	list->n++;
-}
-
-void
-mproc__jobs_del(struct mproc__job *job)
-{
-	struct mproc__jobs *list = job->in;
-
-	if (job->prev != NULL)
-		job->prev->next = job->next;
-	else
-		list->first = job->next;
-	if (job->next != NULL)
-		job->next->prev = job->prev;
-	else
-		list->last = job->prev;
-	list->n--;
-	job->in = NULL;
 }
 
 void
@@ -70,6 +39,21 @@ mproc__exp_del(struct mproc_pool *pool, struct mproc__job *job)
 	job->in_exp = false;
 }
 
+/* For the next one. */
+static void
+put_away(struct mproc_pool *pool, struct mproc__job *job)
+{
+	if (job->body != job->small)
+		free(job->body);
+	if (pool->n_spare == SPARE_MAX) {
+		free(job);
+		return;
+	}
+	job->next = pool->spare;
+	pool->spare = job;
+	pool->n_spare++;
+}
+
 void
 mproc__job_free(struct mproc_pool *pool, struct mproc__job *job)
 {
@@ -84,15 +68,8 @@ mproc__job_free(struct mproc_pool *pool, struct mproc__job *job)
 		mproc_msg_free(item);
 	}
 	mproc_msg_free(job->reply);
-	if (job->body != job->small)
-		free(job->body);
-	if (pool->n_spare == SPARE_MAX) {
-		free(job);
-		return;
-	}
-	job->next = pool->spare;
-	pool->spare = job;
-	pool->n_spare++;
+	job->plain = false;
+	put_away(pool, job);
 }
 
 /* The one place where a job's end is counted. */
@@ -168,6 +145,17 @@ mproc__job_end(struct mproc_pool *pool, struct mproc__job *job, int code,
 	mproc__job_free(pool, job);
 }
 
+void
+mproc__job_done(struct mproc_pool *pool, struct mproc__job *job,
+    const struct mproc__frame *frame, const struct mproc__envelope *env)
+{
+	pool->ended++;
+	pool->st.done++;
+	job->sink->keep(job->sink, job, frame, env);
+	job->worker = NULL;
+	put_away(pool, job);
+}
+
 /* Was it the last that waited for a token of its limiter? */
 static void
 leave_limiter(struct mproc_pool *pool, struct mproc_limiter *limiter)
@@ -240,6 +228,7 @@ mproc__job_cancel(struct mproc_pool *pool, struct mproc__job *job,
 
 	if (job->ended)
 		return -EALREADY;	/* its handler has the last word */
+	job->plain = false;
 	if (w == NULL) {
 		mproc__job_drop(pool, job, -ECANCELED, "canceled");
 		return 0;

@@ -24,6 +24,7 @@ mproc__pace_set(struct mproc__worker *w, size_t depth)
 {
 	w->depth = depth;
 	w->run = depth / RUNS > 0 ? depth / RUNS : 1;
+	w->left = w->run;
 }
 
 /* From now on. */

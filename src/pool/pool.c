@@ -60,11 +60,26 @@ finish(struct mproc_pool *pool)
 	release(pool);
 }
 
+/* Is nobody to be called or told? */
+static bool
+is_quiet(const struct mproc_pool *pool)
+{
+	return pool->calls == NULL && pool->news == NULL &&
+	    pool->poison == NULL && pool->feeds == NULL &&
+	    pool->outer < 0 && pool->n_futures_fd == 0 && !pool->freeing &&
+	    !mproc__future_calls();
+}
+
 void
 mproc__pool_leave(struct mproc_pool *pool)
 {
 	struct mproc__worker *w;
 
+	if (is_quiet(pool)) {	/* mostly */
+		pool->inside--;
+		mproc__pool_unlock(pool);
+		return;
+	}
 	mproc__pool_callbacks(pool);
 	/* who sleeps on a descriptor hears of what is not written yet */
 	if (pool->outer >= 0 || pool->n_futures_fd > 0)

@@ -38,11 +38,12 @@ struct mproc__sink {
 	void	(*put)(struct mproc__sink *, const struct mproc__job *job,
 		    int code, struct mproc_msg *reply, const char *text);
 	/*
-	 * If not NULL: keep the bytes of a small reply, which the next put is
-	 * of, so that it becomes a message only when it is wanted.  Thousands
-	 * of messages that wait are dear to allocate and to free.
+	 * If not NULL: the same for a small reply, whose bytes are kept, so
+	 * that it becomes a message only when it is wanted.  Thousands of
+	 * messages that wait are dear to allocate and to free.
 	 */
-	void	(*keep)(struct mproc__sink *, const struct mproc__frame *,
+	void	(*keep)(struct mproc__sink *, const struct mproc__job *job,
+		    const struct mproc__frame *,
 		    const struct mproc__envelope *);
 };
 #define MPROC__KEEP_MAX	128U	/* bytes of such a reply */
@@ -59,15 +60,19 @@ struct mproc__job {
 	uint64_t	 id;
 	uint8_t		*body;		/* encoded, with the id */
 	size_t		 size;
-	int		*fds;		/* ours, n_fds of them */
-	int		 n_fds;
-
 	struct mproc_future *f;		/* or */
 	struct mproc__sink *sink;	/* or neither: nobody wants it */
 	uint64_t	 index;		/* for the sink */
-
 	struct mproc__worker *worker;	/* has it */
 	uint64_t	 seq;		/* the worker's seq'th job */
+	/*
+	 * Nothing was asked for but that it be done and its sink be told.  What
+	 * is below is then as in a new job, but for what options set.
+	 */
+	bool		 plain;
+
+	int		*fds;		/* ours, n_fds of them */
+	int		 n_fds;
 	int64_t		 timeout_ns;	/* of running, 0 none */
 	int64_t		 expires;	/* MPROC__NEVER: not */
 	struct mproc__job *exp_prev, *exp_next;
@@ -135,6 +140,7 @@ struct mproc__worker {
 	/* pace.c: jobs in its hands at most; so many in a row, written at
 	 * once; those that were answered, and the time that it took */
 	size_t		 depth, run;
+	size_t		 left;		/* of this run */
 	uint64_t	 paced;
 	int64_t		 busy;
 	uint64_t	 fresh;		/* answered since paced_at */
@@ -201,7 +207,6 @@ struct mproc_stream {
 	struct mproc__result *first, *last; /* by completion */
 	struct mproc__result *spare;	/* one for each that is open, and */
 	unsigned	 n_idle;	/* so many more */
-	bool		 kept;		/* the first of them has bytes */
 	unsigned	 feeding;	/* feeds that have not ended */
 	int		 feed_code;
 	struct mproc_job job;
@@ -212,11 +217,15 @@ struct mproc_stream {
 
 struct mproc__result {
 	struct mproc__result *next;
-	struct mproc_result r;
-	bool		 kept;		/* its reply is in `bytes` still */
-	struct mproc__envelope env;	/* points there */
-	size_t		 size;
+	uint64_t	 index;
+	uint64_t	 id;
+	struct mproc_msg *reply;
+	int		 code;
+	bool		 has_text;
+	/* its reply is in `bytes` still, so many of them, and where there */
+	uint8_t		 kept, command, command_len, args, args_size;
 	uint8_t		 bytes[MPROC__KEEP_MAX];
+	char		 text[sizeof(((struct mproc_result *)0)->text)];
 };
 
 struct mproc_pool {
@@ -260,6 +269,7 @@ struct mproc_pool {
 	struct mproc__job *spare;
 	unsigned	 n_spare;
 	struct mproc__buf scratch;	/* to encode a job */
+	uint64_t	 taken;		/* a schema's hash, as one of the class */
 	uint64_t	 ended;		/* jobs, ever */
 
 	/* workers */
@@ -332,6 +342,8 @@ int	mproc__pool_wait(struct mproc_pool *, bool (*ready)(void *),
 	    void *arg, int64_t deadline);
 void	mproc__pool_work(struct mproc_pool *);
 void	mproc__pool_schedule(struct mproc_pool *);
+/* A new job: to a worker, or into the queue. */
+void	mproc__pool_give(struct mproc_pool *, struct mproc__job *);
 void	mproc__pool_flush(struct mproc_pool *);
 void	mproc__pool_kick(struct mproc_pool *);
 void	mproc__pool_flag(struct mproc_pool *);
@@ -345,12 +357,44 @@ mproc__pool_is_local(const struct mproc_pool *pool)
 }
 
 /* job.c, locked */
-void	mproc__jobs_add(struct mproc__jobs *, struct mproc__job *);
+static inline void
+mproc__jobs_add(struct mproc__jobs *list, struct mproc__job *job)
+{
+	job->in = list;
+	job->next = NULL;
+	job->prev = list->last;
+	if (list->last != NULL)
+		list->last->next = job;
+	else
+		list->first = job;
+	list->last = job;
+	list->n++;
+}
+
+static inline void
+mproc__jobs_del(struct mproc__job *job)
+{
+	struct mproc__jobs *list = job->in;
+
+	if (job->prev != NULL)
+		job->prev->next = job->next;
+	else
+		list->first = job->next;
+	if (job->next != NULL)
+		job->next->prev = job->prev;
+	else
+		list->last = job->prev;
+	list->n--;
+	job->in = NULL;
+}
+
 void	mproc__jobs_add_first(struct mproc__jobs *, struct mproc__job *);
-void	mproc__jobs_del(struct mproc__job *);
 void	mproc__job_end(struct mproc_pool *, struct mproc__job *, int code,
 	    struct mproc_msg *reply, const char *text,
 	    const struct mproc_death *);
+/* The same for a plain one that succeeded with a small reply. */
+void	mproc__job_done(struct mproc_pool *, struct mproc__job *,
+	    const struct mproc__frame *, const struct mproc__envelope *);
 /* End one that is in no worker's hands with -ECANCELED or so. */
 void	mproc__job_drop(struct mproc_pool *, struct mproc__job *, int code,
 	    const char *text);
@@ -377,10 +421,26 @@ struct mproc__item {
 int	mproc__pool_submit(struct mproc_pool *, const struct mproc__item *,
 	    const struct mproc_job *, struct mproc_future *,
 	    struct mproc__sink *, uint64_t index);
-bool	mproc__pool_has_room(struct mproc_pool *);
+static inline bool
+mproc__pool_has_room(const struct mproc_pool *pool)
+{
+	return pool->opt.queue_jobs < 0 ||
+	    pool->n_queued < (size_t)pool->opt.queue_jobs;
+}
+
 int	mproc__pool_await_room(struct mproc_pool *, bool (*ready)(void *),
 	    void *arg, int wait_ms);
-int	mproc__pool_check(struct mproc_pool *, const struct mproc__item *);
+/* Does the class take it?  The last one that it took it takes again. */
+int	mproc__pool_check_item(struct mproc_pool *,
+	    const struct mproc__item *);
+static inline int
+mproc__pool_check(struct mproc_pool *pool, const struct mproc__item *it)
+{
+	return it->schema != NULL &&
+	    mproc__schema_hash(it->schema) == pool->taken ? 0 :
+	    mproc__pool_check_item(pool, it);
+}
+
 int	mproc__pool_future(struct mproc_pool *, struct mproc_future **ret);
 
 /* worker.c, locked */

@@ -95,35 +95,42 @@ get_token(struct mproc_pool *pool, struct mproc__job *job)
 	return false;
 }
 
-/* True if it was given away; else it waits where it was, or aside. */
-static bool
-give(struct mproc_pool *pool, struct mproc__worker *w,
+/* If it cannot have it, it waits again. */
+static void
+hand(struct mproc_pool *pool, struct mproc__worker *w,
     struct mproc__job *job)
 {
 	int r;
 
-	if (!get_token(pool, job))
-		return false;
-	mproc__jobs_del(job);
 	pool->n_queued--;
 	if ((r = mproc__worker_give(w, job)) == -EPIPE || r == -ESHUTDOWN) {
 		/* it is dead, or will be: the job has not left */
 		mproc__job_requeue(pool, job);
-		return false;
+		return;
 	}
 	if (r < 0) {		/* no memory, no descriptors */
 		mproc__job_end(pool, job, r, NULL, mproc__err_code() == r ?
 		    mproc__err_text() : NULL, NULL);
-		return false;
+		return;
 	}
 	if (!w->dirty) {
 		w->dirty = true;
 		w->dirty_next = pool->dirty;
 		pool->dirty = w;
 	}
-	if (w->out.n % w->run == 0)
+	if (w->left == w->run)
 		mproc__batch_flush(w->p);
-	return true;
+}
+
+/* To a worker with room; or it stays where it was, or waits aside. */
+static void
+give(struct mproc_pool *pool, struct mproc__worker *w,
+    struct mproc__job *job)
+{
+	if (!get_token(pool, job))
+		return;
+	mproc__jobs_del(job);
+	hand(pool, w, job);
 }
 
 static struct mproc__worker *
@@ -150,7 +157,7 @@ schedule_keyed(struct mproc_pool *pool)
 			w = pool->local;
 		while (pool->keyed[i].first != NULL && w != NULL &&
 		    w->room != NULL)
-			(void)give(pool, w, pool->keyed[i].first);
+			give(pool, w, pool->keyed[i].first);
 	}
 }
 
@@ -170,21 +177,60 @@ unlimit(struct mproc_pool *pool)
 	}
 }
 
+/* Those that were idle are not kept waiting. */
+static void
+wake_idle(struct mproc_pool *pool)
+{
+	if (pool->dirty != NULL && pool->dirty->out.n == 1)
+		mproc__pool_flush(pool);
+}
+
+/* Only the queue has jobs, no worker has room, and no more are to come. */
+static bool
+is_full(const struct mproc_pool *pool)
+{
+	return pool->n_queued == pool->queue.n && pool->idle.first == NULL &&
+	    pool->partial.first == NULL && !mproc__pool_is_local(pool) &&
+	    pool->n_active == (unsigned)pool->opt.workers;
+}
+
 void
 mproc__pool_schedule(struct mproc_pool *pool)
 {
 	struct mproc__worker *w;
 
+	if (is_full(pool))
+		return;
 	if (pool->n_queued > pool->queue.n + pool->limited.n)
 		schedule_keyed(pool);
 	while (pool->queue.first != NULL &&
 	    (w = next_worker(pool)) != NULL)
-		(void)give(pool, w, pool->queue.first);
+		give(pool, w, pool->queue.first);
 	if (pool->n_queued > pool->limited.n)
 		mproc__pool_staff(pool);	/* more workers? */
-	/* those that were idle are not kept waiting */
-	if (pool->dirty != NULL && pool->dirty->out.n == 1)
-		mproc__pool_flush(pool);
+	wake_idle(pool);
+}
+
+void
+mproc__pool_give(struct mproc_pool *pool, struct mproc__job *job)
+{
+	struct mproc__worker *w;
+
+	pool->n_queued++;
+	if (job->key != 0) {
+		mproc__jobs_add(&pool->keyed[job->key %
+		    (unsigned)pool->opt.workers], job);
+	} else if (job->limiter != NULL || pool->queue.first != NULL ||
+	    (w = next_worker(pool)) == NULL) {
+		mproc__jobs_add(&pool->queue, job);
+	} else {		/* the short way */
+		hand(pool, w, job);
+		if (pool->queue.first == NULL) {
+			wake_idle(pool);
+			return;
+		}
+	}
+	mproc__pool_schedule(pool);
 }
 
 static void

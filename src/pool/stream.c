@@ -26,20 +26,44 @@ mproc__stream_has(const struct mproc_stream *s)
 	    s->ring[s->next_out & (s->ring_size - 1)] != NULL;
 }
 
-static void
-keep_reply(struct mproc__sink *sink, const struct mproc__frame *frame,
-    const struct mproc__envelope *env)
+/* That of the job, in its place. */
+static struct mproc__result *
+new_result(struct mproc_stream *s, const struct mproc__job *job)
 {
-	struct mproc_stream *s = (struct mproc_stream *)(void *)sink;
 	struct mproc__result *res = s->spare;
 
-	memcpy(res->bytes, frame->data, frame->size);
-	res->size = frame->size;
-	res->env = *env;
-	res->env.command = (const char *)res->bytes +
-	    (env->command - (const char *)frame->data);
-	res->env.args = res->bytes + (env->args - frame->data);
-	s->kept = true;
+	s->came++;
+	s->spare = res->next;
+	res->next = NULL;
+	res->index = job->index;
+	if (s->ordered) {
+		s->ring[job->index & (s->ring_size - 1)] = res;
+		return res;
+	}
+	if (s->last != NULL)
+		s->last->next = res;
+	else
+		s->first = res;
+	s->last = res;
+	return res;
+}
+
+static void
+keep_reply(struct mproc__sink *sink, const struct mproc__job *job,
+    const struct mproc__frame *frame, const struct mproc__envelope *env)
+{
+	struct mproc__result *res;
+
+	res = new_result((struct mproc_stream *)(void *)sink, job);
+	res->id = env->id;
+	res->code = 0;
+	res->has_text = false;
+	res->kept = (uint8_t)frame->size;
+	res->command = (uint8_t)((const uint8_t *)env->command - frame->data);
+	res->command_len = env->command_len;
+	res->args = (uint8_t)(env->args - frame->data);
+	res->args_size = (uint8_t)env->args_size;
+	mproc__copy(res->bytes, frame->data, frame->size);
 }
 
 static void
@@ -47,29 +71,15 @@ put_result(struct mproc__sink *sink, const struct mproc__job *job, int code,
     struct mproc_msg *reply, const char *text)
 {
 	struct mproc_stream *s = (struct mproc_stream *)(void *)sink;
-	struct mproc__result *res = s->spare;
+	struct mproc__result *res = new_result(s, job);
 
-	s->came++;
 	s->failed += code < 0;
-	s->spare = res->next;
-	res->next = NULL;
-	res->kept = s->kept;
-	s->kept = false;
-	res->r.index = job->index;
-	res->r.code = code;
-	res->r.reply = reply;
-	res->r.text[0] = '\0';
+	res->kept = 0;
+	res->code = code;
+	res->reply = reply;
+	res->has_text = text != NULL;
 	if (text != NULL)
-		(void)strlcpy(res->r.text, text, sizeof(res->r.text));
-	if (s->ordered) {
-		s->ring[job->index & (s->ring_size - 1)] = res;
-		return;
-	}
-	if (s->last != NULL)
-		s->last->next = res;
-	else
-		s->first = res;
-	s->last = res;
+		(void)strlcpy(res->text, text, sizeof(res->text));
 }
 
 void
@@ -83,11 +93,25 @@ mproc__stream_init(struct mproc_stream *s, struct mproc_pool *pool,
 	};
 }
 
+static int
+open_kept(struct mproc__result *res, struct mproc_msg **ret)
+{
+	struct mproc__envelope env = {
+		.kind = MPROC__REPLY, .id = res->id,
+		.command = (const char *)res->bytes + res->command,
+		.command_len = res->command_len,
+		.args = res->bytes + res->args, .args_size = res->args_size,
+	};
+
+	return mproc__msg_of(&env, res->kept, NULL, 0, ret);
+}
+
 /* The next one goes to *ret: 1, 0 there is none, or -ENOMEM, and it stays. */
 static int
 take(struct mproc_stream *s, struct mproc_result *ret)
 {
 	struct mproc__result *res, **place;
+	struct mproc_msg *reply;
 	int r;
 
 	if (!mproc__stream_has(s))
@@ -95,10 +119,15 @@ take(struct mproc_stream *s, struct mproc_result *ret)
 	place = s->ordered ? &s->ring[s->next_out & (s->ring_size - 1)] :
 	    &s->first;
 	res = *place;
-	if (res->kept && (r = mproc__msg_of(&res->env, res->size, NULL, 0,
-	    &res->r.reply)) < 0)
+	reply = res->reply;
+	if (res->kept > 0 && (r = open_kept(res, &reply)) < 0)
 		return r;
-	*ret = res->r;
+	ret->index = res->index;
+	ret->reply = reply;
+	ret->code = res->code;
+	ret->text[0] = '\0';
+	if (res->has_text)
+		memcpy(ret->text, res->text, sizeof(ret->text));
 	*place = res->next;	/* NULL in a ring */
 	__builtin_prefetch(res->next);
 	if (s->ordered)
@@ -116,6 +145,14 @@ take(struct mproc_stream *s, struct mproc_result *ret)
 	return 1;
 }
 
+static void
+result_free(struct mproc__result *res)
+{
+	if (res->kept == 0)
+		mproc_msg_free(res->reply);
+	free(res);
+}
+
 void
 mproc__stream_done(struct mproc_stream *s)
 {
@@ -126,13 +163,11 @@ mproc__stream_done(struct mproc_stream *s)
 	for (i = 0; i < s->ring_size; i++) {
 		if ((res = s->ring[i]) == NULL)
 			continue;
-		mproc_msg_free(res->r.reply);
-		free(res);
+		result_free(res);
 	}
 	while ((res = s->first) != NULL) {
 		s->first = res->next;
-		mproc_msg_free(res->r.reply);
-		free(res);
+		result_free(res);
 	}
 	while ((res = s->spare) != NULL) {
 		s->spare = res->next;
@@ -220,6 +255,15 @@ has_window(const struct mproc_stream *s)
 	return s->window < 0 || s->open < (uint64_t)s->window;
 }
 
+/* Mostly, and then nothing else is looked at. */
+static bool
+may_put_now(const struct mproc_pool *pool)
+{
+	return pool->state == MPROC__POOL_RUNNING && !pool->no_go &&
+	    !pool->broken && !pool->offload_off && has_window(&pool->puts) &&
+	    mproc__pool_has_room(pool);
+}
+
 static bool
 may_put(void *arg)
 {
@@ -237,8 +281,9 @@ put(struct mproc_pool *pool, int wait_ms, const struct mproc_job *job,
 
 	if ((r = mproc__pool_enter(pool)) < 0)
 		return r;
-	if ((r = mproc__pool_check(pool, it)) == 0 &&
-	    (r = mproc__pool_await_room(pool, may_put, pool, wait_ms)) == 0)
+	if ((r = mproc__pool_check(pool, it)) == 0 && !may_put_now(pool))
+		r = mproc__pool_await_room(pool, may_put, pool, wait_ms);
+	if (r == 0)
 		r = put_item(&pool->puts, it, job);
 	mproc__pool_leave(pool);
 	return r;
@@ -306,7 +351,7 @@ mproc_pool_get(struct mproc_pool *pool, int timeout_ms,
 		    "nothing was put");
 	else if (r == -ETIMEDOUT && timeout_ms == 0)
 		r = -EAGAIN;
-	else if (r == 1)
+	else if (r == 1 && pool->puts.reporter.fn != NULL)
 		mproc__puts_report(pool, pool->puts.open == 0 &&
 		    pool->puts.feeding == 0);
 	mproc__pool_leave(pool);

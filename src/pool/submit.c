@@ -116,12 +116,15 @@ mproc__pool_future(struct mproc_pool *pool, struct mproc_future **ret_f)
 	return 0;
 }
 
-/* Does the class take it? */
 int
-mproc__pool_check(struct mproc_pool *pool, const struct mproc__item *it)
+mproc__pool_check_item(struct mproc_pool *pool, const struct mproc__item *it)
 {
-	return mproc__index_check(&pool->index, it->schema,
+	int r = mproc__index_check(&pool->index, it->schema,
 	    it->schema != NULL ? NULL : mproc_msg_command(it->msg));
+
+	if (r == 0 && it->schema != NULL)
+		pool->taken = mproc__schema_hash(it->schema);
+	return r;
 }
 
 static int
@@ -156,7 +159,11 @@ job_new(struct mproc_pool *pool)
 		__builtin_prefetch(pool->spare);	/* for the next one */
 	} else if ((job = malloc(sizeof(*job))) == NULL) {
 		return NULL;
+	} else {
+		job->plain = false;
 	}
+	if (job->plain)
+		return job;
 	mproc__zero(job, offsetof(struct mproc__job, small));
 	job->expires = MPROC__NEVER;
 	job->value = -1;
@@ -197,7 +204,7 @@ keep_body(struct mproc_pool *pool, struct mproc__job *job)
 	    malloc(buf->len);
 	if (job->body == NULL)
 		return -ENOMEM;
-	memcpy(job->body, buf->data, buf->len);
+	mproc__copy(job->body, buf->data, buf->len);
 	return 0;
 }
 
@@ -294,6 +301,9 @@ set_options(struct mproc_pool *pool, struct mproc__job *job,
 	job->arg = o->arg;
 	if ((ms = pick(o->expire_ms, d->expire_ms)) > 0)
 		expire_in(pool, job, ms);
+	job->plain = job->sink != NULL && job->sink->keep != NULL &&
+	    ms == 0 && job->timeout_ns == 0 && job->limiter == NULL &&
+	    job->handler == NULL && job->n_fds == 0;
 }
 
 int
@@ -320,21 +330,8 @@ mproc__pool_submit(struct mproc_pool *pool, const struct mproc__item *it,
 	}
 	set_options(pool, job, options);
 	pool->st.submitted++;
-	pool->n_queued++;
-	if (job->key != 0)
-		mproc__jobs_add(&pool->keyed[job->key %
-		    (unsigned)pool->opt.workers], job);
-	else
-		mproc__jobs_add(&pool->queue, job);
-	mproc__pool_schedule(pool);
+	mproc__pool_give(pool, job);
 	return 0;
-}
-
-bool
-mproc__pool_has_room(struct mproc_pool *pool)
-{
-	return pool->opt.queue_jobs < 0 ||
-	    pool->n_queued < (size_t)pool->opt.queue_jobs;
 }
 
 static int

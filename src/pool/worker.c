@@ -78,7 +78,7 @@ mproc__worker_room(struct mproc__worker *w)
 	}
 	/* those with jobs take turns, a run of jobs each */
 	if (to == w->room && (to != &pool->partial ||
-	    pool->partial.n == 1 || w->out.n % w->run != 0))
+	    pool->partial.n == 1 || w->left < w->run))
 		return;
 	list_del(w);
 	if (to == &pool->idle && pool->opt.idle_ms > 0)
@@ -126,6 +126,8 @@ mproc__worker_give(struct mproc__worker *w, struct mproc__job *job)
 	pool->n_out++;
 	if (w->local)
 		pool->st.local++;
+	if (--w->left == 0)
+		w->left = w->run;
 	if (pool->opt.max_jobs > 0 && ++w->given >= pool->opt.max_jobs &&
 	    !w->local)
 		mproc__worker_close(w);
@@ -187,6 +189,16 @@ error_of(const struct mproc__envelope *env, int *ret_code, char *buf,
 	return NULL;
 }
 
+/* What most answers are. */
+static bool
+is_usual(const struct mproc__job *job, const struct mproc__frame *frame,
+    const struct mproc__envelope *env)
+{
+	return job != NULL && job->plain && job->sink != NULL &&
+	    env->kind == MPROC__REPLY && env->n_fds == 0 &&
+	    frame->size <= MPROC__KEEP_MAX;
+}
+
 static int
 on_answer(void *arg, const struct mproc__frame *frame,
     const struct mproc__envelope *env, const int *fds, int n_fds)
@@ -200,6 +212,12 @@ on_answer(void *arg, const struct mproc__frame *frame,
 
 	if (w->init_state == MPROC__INIT_BEGUN) {
 		mproc__init_answer(w, env);
+		return 0;
+	}
+	if (is_usual(job, frame, env)) {
+		mproc__worker_take_back(w, job);
+		w->done++;
+		mproc__job_done(w->pool, job, frame, env);
 		return 0;
 	}
 	if (job == NULL) {
@@ -217,10 +235,6 @@ on_answer(void *arg, const struct mproc__frame *frame,
 	} else if (n_fds < env->n_fds) {
 		code = -EMFILE;
 		words = "descriptors of the reply were lost";
-	} else if (job->sink != NULL && job->sink->keep != NULL &&
-	    job->handler == NULL && job->item_code == 0 && n_fds == 0 &&
-	    frame->size <= MPROC__KEEP_MAX) {
-		job->sink->keep(job->sink, frame, env);
 	} else if (job->f != NULL || job->sink != NULL ||
 	    job->handler != NULL || n_fds > 0) {
 		code = mproc__msg_of(env, frame->size, fds, n_fds, &reply);
@@ -416,6 +430,7 @@ orphan(struct mproc__worker *w, struct mproc__job *job, uint64_t begun)
 	int code = job->verdict;
 	char late[200];
 
+	job->plain = false;
 	if (running)
 		job->value = d->value;
 	if (code == 0 && job->unwanted)
