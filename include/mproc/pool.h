@@ -421,7 +421,7 @@ int mproc_pool_clear(struct mproc_pool *pool);
  * @job           of every job; NULL: the pool's defaults
  * @stop_on_error the first failure ends it: what has not begun is canceled
  * @chunk         values of a plain function in one message, at most; default:
- *                what 1 MiB holds.  With 1 a crash costs one value
+ *                what 64 KiB hold.  With 1 a crash costs one value
  * @progress      called at most ten times a second, and at the end
  * @progress_arg  for it
  * @on_failed     hears of what has no result: `n` of them from position
