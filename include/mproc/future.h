@@ -79,7 +79,9 @@ enum mproc_cancel {
 };
 /*
  * mproc_future_cancel_as - 0, -EALREADY when done, -EBUSY (QUEUED), -EINVAL,
- * -EOPNOTSUPP (KILL of what is not a pool's job, or runs in a thread).
+ * -EOPNOTSUPP (KILL of what is not a pool's job, or runs in a thread),
+ * -EAGAIN (COOP: the handler could not be told now, as it has begun many of
+ * which others are being canceled).
  * mproc_future_cancel() is MPROC_CANCEL_ABANDON.
  */
 int mproc_future_cancel_as(struct mproc_future *f, enum mproc_cancel how);

@@ -55,7 +55,7 @@ call_items(struct mproc_pool *pool, struct mproc__job *job)
 			continue;
 		job->item_code = r;
 		if (job->worker != NULL)
-			(void)mproc__cancel_call(job->worker->p, job->id);
+			(void)mproc__worker_tell(job->worker, job);
 	}
 }
 

@@ -20,8 +20,9 @@ mproc_pool_set_going(struct mproc_pool *pool, bool going)
 			(void)mproc_set_going(w->p, going);
 			for (job = w->out.first; !going && job != NULL;
 			    job = job->next)
-				(void)mproc__job_cancel(pool, job,
-				    MPROC_CANCEL_COOP);
+				mproc__job_unwanted(job);
+			if (!going)
+				mproc__worker_tell_all(w);
 		}
 		if (!going)
 			(void)mproc__pool_drop_queue(pool, -ECANCELED,

@@ -220,6 +220,23 @@ mproc__job_requeue(struct mproc_pool *pool, struct mproc__job *job)
 		mproc__jobs_add_first(&pool->queue, job);
 }
 
+/* A handler that runs can be asked; one that waits there is not begun. */
+static int
+tell(struct mproc__worker *w, struct mproc__job *job)
+{
+	uint64_t seq = job->seq;
+
+	if (mproc__worker_tell(w, job))
+		return 0;
+	/* its place is taken: then all that have not begun leave the worker */
+	if (seq > mproc__worker_revoke(w) || mproc__worker_tell(w, job)) {
+		mproc__pool_schedule(w->pool);
+		return 0;
+	}
+	return mproc__err(-EAGAIN, "%s: too many jobs are being canceled",
+	    w->p->name);
+}
+
 int
 mproc__job_cancel(struct mproc_pool *pool, struct mproc__job *job,
     enum mproc_cancel how)
@@ -236,14 +253,12 @@ mproc__job_cancel(struct mproc_pool *pool, struct mproc__job *job,
 	if (how == MPROC_CANCEL_QUEUED)
 		return mproc__err(-EBUSY, "the job is in a worker's hands");
 	if (how == MPROC_CANCEL_COOP) {
-		job->unwanted = true;
-		(void)mproc__cancel_call(w->p, job->id);
-		return 0;
+		mproc__job_unwanted(job);
+		return tell(w, job);
 	}
 	if (mproc__worker_is_thread(w))
 		return mproc__err(-EOPNOTSUPP, "the job runs in this process");
 	job->verdict = -ECANCELED;
-	(void)mproc__cancel_call(w->p, job->id);
 	if (w->out.first == job) {
 		mproc__worker_kill(w);
 		return 0;
@@ -255,6 +270,7 @@ mproc__job_cancel(struct mproc_pool *pool, struct mproc__job *job,
 	if (job->timeout_ns == 0)
 		pool->n_timed++;
 	job->timeout_ns = 1;
+	(void)tell(w, job);
 	return 0;
 }
 

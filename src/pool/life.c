@@ -346,7 +346,7 @@ too_long(struct mproc__worker *w, struct mproc__job *job)
 	}
 	/* a thread cannot be killed: its answer will find nobody */
 	job->value = (int64_t)mproc__page_get(&w->p->page->value) - 1;
-	(void)mproc__cancel_call(w->p, job->id);
+	(void)mproc__worker_tell(w, job);
 	mproc__job_too_long(job, late, sizeof(late));
 	job->timeout_ns = 0;
 	w->pool->n_timed--;

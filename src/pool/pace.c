@@ -100,33 +100,6 @@ others_are_free(const struct mproc_pool *pool)
 	    pool->n_active < (unsigned)pool->opt.workers;
 }
 
-static void
-revoke_rest(struct mproc__worker *w)
-{
-	struct mproc_pool *pool = w->pool;
-	uint64_t begun = mproc__batch_revoke(w->p);
-	struct mproc__job *job, *prev;
-
-	/* from the last, so that they keep their order */
-	for (job = w->out.last; job != NULL && job->seq > begun; job = prev) {
-		prev = job->prev;
-		mproc__worker_take_back(w, job);
-		w->revoked++;
-		pool->st.taken_back++;
-		w->seq--;
-		if (job->verdict != 0 || job->unwanted)
-			mproc__job_end(pool, job, job->verdict != 0 ?
-			    job->verdict : -ECANCELED, NULL, "canceled", NULL);
-		else
-			mproc__job_requeue(pool, job);
-	}
-	if (w->revoked == 0)
-		mproc__batch_restore(w->p);
-	mproc__pace_set(w, 1);
-	mproc__pace_begin(w);
-	mproc__worker_room(w);
-}
-
 int64_t
 mproc__pace_check(struct mproc__worker *w, int64_t now)
 {
@@ -140,7 +113,9 @@ mproc__pace_check(struct mproc__worker *w, int64_t now)
 		return w->seen_at + STUCK_NS;
 	if (!others_are_free(w->pool))
 		return now + STUCK_NS;
-	revoke_rest(w);
+	(void)mproc__worker_revoke(w);
+	mproc__pace_set(w, 1);
+	mproc__pace_begin(w);
 	return MPROC__NEVER;
 }
 

@@ -406,6 +406,13 @@ void	mproc__job_too_long(const struct mproc__job *, char *buf,
 	    size_t size);
 void	mproc__job_requeue(struct mproc_pool *, struct mproc__job *);
 void	mproc__job_free(struct mproc_pool *, struct mproc__job *);
+static inline void
+mproc__job_unwanted(struct mproc__job *job)
+{
+	job->unwanted = true;
+	job->plain = false;
+}
+
 int	mproc__job_cancel(struct mproc_pool *, struct mproc__job *,
 	    enum mproc_cancel how);
 int64_t	mproc__jobs_expire(struct mproc_pool *, int64_t now);
@@ -458,6 +465,15 @@ void	mproc__worker_gone(struct mproc__worker *);
 extern const struct mproc__mate mproc__worker_mate;
 
 void	mproc__worker_take_back(struct mproc__worker *, struct mproc__job *);
+/*
+ * Those that it has not begun are queued again, or end if nobody wants them.
+ * How many it has begun: jobs whose seq is above that may be gone.
+ */
+uint64_t mproc__worker_revoke(struct mproc__worker *);
+/* The job is not wanted; false: another one's word is in its place. */
+bool	mproc__worker_tell(struct mproc__worker *, const struct mproc__job *);
+/* All those that are unwanted: they may be gone, and others queued again. */
+void	mproc__worker_tell_all(struct mproc__worker *);
 
 /* pace.c, locked */
 /* So many jobs it may have in its hands. */

@@ -567,6 +567,7 @@ mproc__sink_leave(struct mproc_pool *pool, struct mproc__sink *sink,
 	struct mproc__jobs *lists[2] = { &pool->limited, &pool->queue };
 	struct mproc__worker *w;
 	struct mproc__job *job, *next;
+	bool any;
 	int i;
 
 	for (i = 0; i < pool->opt.workers + 2; i++) {
@@ -579,16 +580,21 @@ mproc__sink_leave(struct mproc_pool *pool, struct mproc__sink *sink,
 		}
 	}
 	for (w = pool->all.first; w != NULL; w = w->next) {
+		any = false;
 		for (job = w->out.first; job != NULL; job = job->next) {
 			if (job->sink != sink)
 				continue;
 			if (cancel)
-				(void)mproc__job_cancel(pool, job,
-				    MPROC_CANCEL_COOP);
+				mproc__job_unwanted(job);
 			else
 				job->sink = NULL;
+			any = cancel;
 		}
+		if (any)
+			mproc__worker_tell_all(w);
 	}
+	if (cancel)		/* others may have to be given again */
+		mproc__pool_schedule(pool);
 	for (job = pool->calls; job != NULL && !cancel; job = job->call_next)
 		if (job->sink == sink)
 			job->sink = NULL;

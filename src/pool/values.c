@@ -337,7 +337,7 @@ ask(struct map *m)
 			continue;
 		s = &m->slots[job->index];
 		if (s->seen == job->id)
-			s->asked = mproc__cancel_call(w->p, job->id);
+			s->asked = mproc__worker_tell(w, job);
 		s->seen = job->id;
 	}
 }

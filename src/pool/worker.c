@@ -154,6 +154,33 @@ mproc__worker_take_back(struct mproc__worker *w, struct mproc__job *job)
 	}
 }
 
+uint64_t
+mproc__worker_revoke(struct mproc__worker *w)
+{
+	struct mproc_pool *pool = w->pool;
+	uint64_t begun = mproc__batch_revoke(w->p);
+	struct mproc__job *job, *prev;
+
+	/* from the last, so that they keep their order */
+	for (job = w->out.last; job != NULL && job->seq > begun; job = prev) {
+		prev = job->prev;
+		mproc__worker_take_back(w, job);
+		w->revoked++;
+		w->seq--;
+		if (job->verdict != 0 || job->unwanted) {
+			mproc__job_end(pool, job, job->verdict != 0 ?
+			    job->verdict : -ECANCELED, NULL, "canceled", NULL);
+			continue;
+		}
+		pool->st.taken_back++;
+		mproc__job_requeue(pool, job);
+	}
+	if (w->revoked == 0)
+		mproc__batch_restore(w->p);
+	mproc__worker_room(w);
+	return begun;
+}
+
 static struct mproc__job *
 find_job(struct mproc__worker *w, uint64_t id)
 {
@@ -164,6 +191,27 @@ find_job(struct mproc__worker *w, uint64_t id)
 		if (job->id == id)
 			return job;
 	return NULL;
+}
+
+bool
+mproc__worker_tell(struct mproc__worker *w, const struct mproc__job *job)
+{
+	uint64_t other = mproc__canceled_call(w->p, job->id);
+
+	if (other != job->id && find_job(w, other) != NULL)
+		return false;
+	return mproc__cancel_call(w->p, job->id);
+}
+
+void
+mproc__worker_tell_all(struct mproc__worker *w)
+{
+	struct mproc__job *job;
+
+	(void)mproc__worker_revoke(w);
+	for (job = w->out.first; job != NULL; job = job->next)
+		if (job->unwanted)
+			(void)mproc__worker_tell(w, job);
 }
 
 /* Items that were not taken keep no room any more. */

@@ -309,7 +309,11 @@ int64_t	mproc__batch_idle(struct mproc *, int64_t now);
  */
 uint64_t mproc__batch_revoke(struct mproc *);
 void	mproc__batch_restore(struct mproc *);
-/* Tell the backend that a call is not wanted: false, no place to say so. */
+/*
+ * Tell the backend that a call is not wanted, in place of the one that has
+ * the same word, which _canceled_call tells; false: it has no such words.
+ */
+uint64_t mproc__canceled_call(struct mproc *, uint64_t id);
 bool	mproc__cancel_call(struct mproc *, uint64_t id);
 /* SIGKILL, not waiting: 0, or -EOPNOTSUPP for a thread. */
 int	mproc__kill_nowait(struct mproc *, int sig);

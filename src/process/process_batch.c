@@ -80,15 +80,19 @@ mproc__batch_restore(struct mproc *p)
 		atomic_fetch_and(&p->page->claim, ~MPROC__CLAIM_REVOKED);
 }
 
+uint64_t
+mproc__canceled_call(struct mproc *p, uint64_t id)
+{
+	return p->page != NULL ?
+	    atomic_load(&p->page->cancel[id % MPROC__CANCELS]) : 0;
+}
+
 bool
 mproc__cancel_call(struct mproc *p, uint64_t id)
 {
-	_Atomic uint64_t *word;
-
 	if (p->page == NULL)
 		return false;
-	word = &p->page->cancel[id % MPROC__CANCELS];
-	atomic_store(word, id);
+	atomic_store(&p->page->cancel[id % MPROC__CANCELS], id);
 	return true;
 }
 

@@ -295,13 +295,20 @@ op_wait_for(void *owner, bool (*ready)(void *arg), void *arg,
 static int
 op_cancel(void *owner, struct mproc_future *f, enum mproc_cancel how)
 {
+	struct mproc *p = owner;
+	uint64_t other;
+
 	if (how == MPROC_CANCEL_QUEUED)
 		return mproc__err(-EBUSY, "the call was sent");
 	if (how == MPROC_CANCEL_KILL)
 		return mproc__err(-EOPNOTSUPP, "of a call of a process the "
 		    "process would have to be killed: mproc_kill()");
-	return mproc__cancel_call(owner, f->id) ? 0 :
-	    mproc__err(-EAGAIN, "too many calls are being canceled");
+	other = mproc__canceled_call(p, f->id);
+	if ((other == f->id || mproc__futures_find(p, other) == NULL) &&
+	    mproc__cancel_call(p, f->id))
+		return 0;
+	return mproc__err(-EAGAIN, "%s: too many calls are being canceled",
+	    p->name);
 }
 
 static void

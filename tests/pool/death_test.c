@@ -276,6 +276,40 @@ pm23_what_is_canceled_is_not_begun(void **state)
 	task_finish(pool);
 }
 
+/* More than there are words in the status page. */
+static void
+pm23_many_are_canceled_at_once(void **state)
+{
+	enum { MANY = 200 };
+	struct mproc_pool *pool = task_pool((struct mproc_pool_options){
+	    .workers = 1, .prefetch = MANY + 2 });
+	struct mproc_future *run, *other, *f[MANY];
+	int i, pid = task_pid(pool);
+
+	(void)state;
+	assert_int_equal(mproc_pool_submit(pool, SOON, &run, task_spin,
+	    .polite = true), 0);
+	for (i = 0; i < MANY; i++)
+		assert_int_equal(mproc_pool_submit(pool, SOON, &f[i],
+		    task_die, .sig = SIGKILL), 0);
+	assert_int_equal(mproc_pool_submit(pool, SOON, &other, task_square,
+	    .n = 3), 0);
+	for (i = 0; i < MANY; i++)
+		assert_int_equal(mproc_future_cancel_as(f[i],
+		    MPROC_CANCEL_COOP), 0);
+	assert_int_equal(mproc_future_cancel_as(run, MPROC_CANCEL_COOP), 0);
+	assert_int_equal(task_result(run), -ECANCELED);
+	for (i = 0; i < MANY; i++) {
+		assert_int_equal(task_result(f[i]), -ECANCELED);
+		mproc_future_free(f[i]);
+	}
+	assert_int_equal(task_result(other), 0);
+	mproc_future_free(other);
+	mproc_future_free(run);
+	assert_int_equal(task_pid(pool), pid);
+	task_finish(pool);
+}
+
 static void
 bm14_no_workers_no_jobs(void **state)
 {
@@ -434,6 +468,8 @@ main(int argc, char **argv)
 		TASK_NOT_THREADS(a_death_has_its_pid, TASK_CRASHES),
 		TASK_NOT_THREADS(pm23_the_kinds_of_cancel, TASK_KILLS),
 		TASK_NOT_THREADS(pm23_what_is_canceled_is_not_begun,
+		    TASK_CRASHES),
+		TASK_NOT_THREADS(pm23_many_are_canceled_at_once,
 		    TASK_CRASHES),
 		TASK_NOT_THREADS(bm14_no_workers_no_jobs, TASK_CRASHES),
 		cmocka_unit_test(pm15_fail_open_runs_here),

@@ -244,6 +244,39 @@ vk29_replies_in_reverse_order(void **state)
 	fix_finish(p);
 }
 
+/* Each call has one of a few words for it, and none loses its own. */
+static void
+a_call_is_asked_to_end_or_that_is_refused(void **state)
+{
+	struct mproc *p = fix_start(state, (struct mproc_options){ .name = 0 });
+	struct mproc_future *f[100];
+	int i, r, refused = 0;
+
+	for (i = 0; i < 100; i++)
+		assert_int_equal(mproc_ask(p, SOON, &f[i], probe_hold,
+		    .n = i), 0);
+	for (i = 0; i < 100; i++) {
+		r = mproc_future_cancel_as(f[i], MPROC_CANCEL_COOP);
+		assert_true(r == 0 || r == -EAGAIN);
+		refused += r < 0;
+		/* once more is no other's business */
+		assert_int_equal(mproc_future_cancel_as(f[i],
+		    MPROC_CANCEL_COOP), r);
+	}
+	assert_int_equal(refused, 100 - 64);
+	/* held or not begun: they end, and others may be asked then */
+	assert_int_equal(mproc_call(p, SOON, NULL, probe_release), 0);
+	assert_int_equal(mproc_future_wait_all(f, 100, SOON), 0);
+	for (i = 0; i < 100; i++)
+		mproc_future_free(f[i]);
+	assert_int_equal(mproc_ask(p, SOON, &f[0], probe_hold, .n = 1), 0);
+	assert_int_equal(mproc_future_cancel_as(f[0], MPROC_CANCEL_COOP), 0);
+	assert_int_equal(mproc_call(p, SOON, NULL, probe_release), 0);
+	assert_int_equal(mproc_future_wait(f[0], SOON), 0);
+	mproc_future_free(f[0]);
+	fix_finish(p);
+}
+
 static void
 a_deferred_call_is_cancelled_by_stop(void **state)
 {
@@ -570,6 +603,7 @@ main(int argc, char **argv)
 		FIX_ALL(the_fd_tells_of_what_a_call_took_in),
 		FIX_ALL(a_timed_out_call_leaves_the_fd_silent),
 		FIX_ALL(vk29_replies_in_reverse_order),
+		FIX_ALL(a_call_is_asked_to_end_or_that_is_refused),
 		FIX_ALL(a_deferred_call_is_cancelled_by_stop),
 		FIX_ALL(a_future_has_an_fd),
 		FIX_ALL(futures_end_when_their_process_is_freed),
