@@ -121,7 +121,8 @@ the_status_page_is_laid_out_so(void **state)
 		WORD(backend_waiting), WORD(taken), WORD(taken_bytes),
 		WORD(wake_done), WORD(wake_bytes), WORD(control_sent),
 		WORD(no_go), WORD(log_level), WORD(look_us),
-		WORD(signals)
+		WORD(signals), WORD(deferred), WORD(value), WORD(idle),
+		WORD(claim)
 	};
 #undef WORD
 	char start[128];
