@@ -44,17 +44,18 @@ mproc_backend_fail(struct mproc_backend *base, int code, const char *fmt, ...)
 }
 
 const char *
-mproc__callback_text(const struct mproc__core *core, int code)
+mproc__callback_text(struct mproc__core *core, int code)
 {
 	if (core->fail_code == code)
 		return core->fail_text;
-	return strerrordesc_np(-code) != NULL ? strerrordesc_np(-code) :
-	    "error";
+	core->fail_code = 0;
+	return mproc__code_words(code, core->fail_text,
+	    sizeof(core->fail_text));
 }
 
 /* A hook that has no words of its own may return what a call here refused. */
 static const char *
-hook_text(const struct mproc__core *core, int code)
+hook_text(struct mproc__core *core, int code)
 {
 	if (core->fail_code != code && mproc__err_code() == code)
 		return mproc__err_text();

@@ -130,7 +130,7 @@ struct mproc__core {
 
 struct mproc__core *mproc__core_of(struct mproc_backend *);
 /* Of a callback that returned this code: its own words, or the system's. */
-const char *mproc__callback_text(const struct mproc__core *, int code);
+const char *mproc__callback_text(struct mproc__core *, int code);
 
 /* backend_loop.c */
 void	mproc__loop_init(struct mproc__core *);

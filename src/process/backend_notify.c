@@ -26,6 +26,7 @@ call(struct mproc__notifier *nt, int row)
 {
 	const struct mproc_handler *h = &nt->core->class->handlers[row];
 	const char *text = nt->req.fail_text;
+	char none[48];
 	int r;
 
 	/* like a cast: nobody waits for an answer */
@@ -37,8 +38,7 @@ call(struct mproc__notifier *nt, int row)
 	if (r >= 0)
 		return;
 	if (text[0] == '\0' || nt->req.fail_code != r)
-		text = strerrordesc_np(-r) != NULL ? strerrordesc_np(-r) :
-		    "error";
+		text = mproc__code_words(r, none, sizeof(none));
 	mproc__core_log(nt->core, MPROC_WARNING, "c__%s failed: %s (%s)",
 	    h->command, text, mproc_errname(r));
 }

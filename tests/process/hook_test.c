@@ -145,6 +145,8 @@ fail_somehow(struct mproc_backend *base)
 		(void)mproc_timer(base, -7, 0, fail_in_timer, NULL);
 		return -ENOTBLK;
 	}
+	if (strcmp(args->how, "number") == 0)
+		return -123456;
 	if (strcmp(args->how, "timer") == 0) {
 		r = mproc_timer(base, 0, 0, fail_in_timer, NULL);
 		return r < 0 ? r : 0;
@@ -188,6 +190,8 @@ vk15_what_pre_run_says_reaches_start(void **state)
 		{ "words", -EDOM, "one did not start: pre_run: no luck" },
 		{ "other", -ENOTBLK,
 		    "one did not start: pre_run: Block device required" },
+		{ "number", -EREMOTEIO,
+		    "one did not start: pre_run: no errno (code -123456)" },
 	};
 	struct mproc *p;
 	size_t i;
