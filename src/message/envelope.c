@@ -226,12 +226,8 @@ mproc__envelope_is(const struct mproc__envelope *env, const char *command)
 	    memcmp(command, env->command, env->command_len) == 0;
 }
 
-/*
- * A code out of the range of errno would be a success, or no errno: then the
- * number is in the text.
- */
-static int
-negative(int64_t code, char *text, size_t text_size)
+int
+mproc__error_code(int64_t code, char *text, size_t text_size)
 {
 	size_t n = text_size > 0 ? strlen(text) : 0;
 	char number[32];
@@ -275,6 +271,6 @@ mproc__envelope_error(const struct mproc__envelope *env, int *ret_code,
 			snprintf(text, text_size, "%.*s", (int)(t.len <
 			    INT16_MAX ? t.len : INT16_MAX), t.payload);
 	}
-	*ret_code = negative(code, text, text_size);
+	*ret_code = mproc__error_code(code, text, text_size);
 	return 0;
 }

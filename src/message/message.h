@@ -91,6 +91,11 @@ int	mproc__envelope_any(uint8_t *body, size_t size,
 	    struct mproc__envelope *ret);
 /* Does the envelope carry this command? */
 bool	mproc__envelope_is(const struct mproc__envelope *, const char *command);
+/*
+ * A peer's code for an error as one of ours: what is out of the range of errno
+ * would be a success, or none, and is -EREMOTEIO with the number in the text.
+ */
+int	mproc__error_code(int64_t code, char *text, size_t text_size);
 /* The code and text of an ERROR envelope; code forced negative. */
 int	mproc__envelope_error(const struct mproc__envelope *, int *ret_code,
 	    char *text, size_t text_size);

@@ -301,7 +301,7 @@ exit_status(struct mproc__core *core, const char *what, int r)
 static int
 pre_run(struct mproc__core *core)
 {
-	char text[sizeof(core->fail_text)];
+	char text[sizeof("pre_run: ") + sizeof(core->fail_text)];
 	int r = 0;
 
 	if (core->class->pre_run != NULL)

@@ -65,6 +65,9 @@ on_ready(struct mproc *p, const struct mproc__envelope *env)
 		p->start_code = -EPROTO;
 	(void)strlcpy(p->start_text, args.text != NULL ? args.text : "",
 	    sizeof(p->start_text));
+	if (p->start_code < 0)
+		p->start_code = mproc__error_code(p->start_code,
+		    p->start_text, sizeof(p->start_text));
 	if (p->start_code >= 0 && p->status == MPROC_STATUS_STARTING)
 		p->status = MPROC_STATUS_RUNNING;
 }
