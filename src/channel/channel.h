@@ -178,6 +178,8 @@ bool	mproc__channel_is_ring(const struct mproc__channel *);
 /* These do nothing, and say false or 0, for one without a ring. */
 bool	mproc__channel_listen(struct mproc__channel *);
 void	mproc__channel_hush(struct mproc__channel *);
+/* Would it take a doorbell to be heard?  Only a guess, without a call. */
+bool	mproc__channel_sleeps(const struct mproc__channel *);
 /* Are there bytes that were not read?  No system call. */
 bool	mproc__channel_pending(const struct mproc__channel *);
 /* _fill, but without a look at the socket: no system call. */

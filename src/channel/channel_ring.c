@@ -471,6 +471,12 @@ mproc__channel_hear(struct mproc__channel *ch)
 }
 
 bool
+mproc__channel_sleeps(const struct mproc__channel *ch)
+{
+	return ch->ring != NULL && mproc__ring_reader_sleeps(ch->ring);
+}
+
+bool
 mproc__channel_pending(const struct mproc__channel *ch)
 {
 	return ch->ring != NULL && mproc__ring_pending(ch->ring);

@@ -209,6 +209,15 @@ is_called(const _Atomic uint32_t *call, uint32_t *rung)
 }
 
 bool
+mproc__ring_reader_sleeps(const struct mproc__ring *r)
+{
+	uint32_t n = atomic_load_explicit(&r->peer->reader_call,
+	    memory_order_relaxed);
+
+	return (n & 1) != 0 && n != r->rung_reader;
+}
+
+bool
 mproc__ring_publish(struct mproc__ring *r, size_t n)
 {
 	r->tail += n;

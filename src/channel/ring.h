@@ -82,6 +82,8 @@ struct mproc__ring *mproc__ring_close(struct mproc__ring *);
 size_t	mproc__ring_room(struct mproc__ring *, size_t enough,
 	    uint8_t **ret_at);
 bool	mproc__ring_publish(struct mproc__ring *, size_t n);
+/* Would it have to be, by now?  Only a guess. */
+bool	mproc__ring_reader_sleeps(const struct mproc__ring *);
 /*
  * Reading.  _bytes gives those that wait (SIZE_MAX: it lies); _consume gives
  * n of them back: true if the doorbell has to be rung.

@@ -141,6 +141,7 @@ struct mproc__worker {
 	 * once; those that were answered, and the time that it took */
 	size_t		 depth, run;
 	size_t		 left;		/* of this run */
+	unsigned	 runs;
 	uint64_t	 paced;
 	int64_t		 busy;
 	uint64_t	 fresh;		/* answered since paced_at */

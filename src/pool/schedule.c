@@ -14,6 +14,11 @@
 #include "pool/pool.h"
 
 #define EVENTS		64
+/*
+ * To wake a worker costs as much as several quick jobs: one that is asleep
+ * again, faster than jobs come, is woken for so many runs of them.
+ */
+#define RUNS_WAKE	4
 
 static void
 settime(struct mproc_pool *pool, int64_t when)
@@ -118,7 +123,8 @@ hand(struct mproc_pool *pool, struct mproc__worker *w,
 		w->dirty_next = pool->dirty;
 		pool->dirty = w;
 	}
-	if (w->left == w->run)
+	if (w->left == w->run && (++w->runs % RUNS_WAKE == 0 ||
+	    !mproc__batch_sleeps(w->p)))
 		mproc__batch_flush(w->p);
 }
 

@@ -296,6 +296,8 @@ int	mproc__batch_put(struct mproc *, const void *body, size_t size,
 	    const int *fds, int n_fds);
 /* Write what was queued, as far as it goes. */
 void	mproc__batch_flush(struct mproc *);
+/* Would that have to wake the backend?  Only a guess. */
+bool	mproc__batch_sleeps(const struct mproc *);
 /* Until the next call nobody looks after it: what was queued leaves alone. */
 void	mproc__batch_leave(struct mproc *);
 /* How many messages of this generation were begun, in the order sent. */

@@ -38,6 +38,12 @@ mproc__batch_flush(struct mproc *p)
 	mproc__interest(p);
 }
 
+bool
+mproc__batch_sleeps(const struct mproc *p)
+{
+	return p->data != NULL && mproc__channel_sleeps(p->data);
+}
+
 void
 mproc__batch_leave(struct mproc *p)
 {
