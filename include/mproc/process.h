@@ -189,14 +189,15 @@ int mproc_new(const struct mproc_class *cls,
  *
  * Returns 0, or -EALREADY (it runs), -ETIMEDOUT (not ready within
  * start_timeout_ms; it was killed), the code that pre_run returned, whose
- * words are in mproc_errmsg() (see mproc_backend_fail()), -EPIPE
- * (it died before it was ready: see mproc_death()), -EOPNOTSUPP (AUTO in a
- * program with threads, FORKSERVER or SPAWN anywhere, without mproc_init();
- * an explicit FORK is done as asked), -EINVAL (the class lies on the heap or
- * a stack), -ENOENT (its module was loaded after mproc_init()), or -errno of
- * what launching needs.  After a failure nothing is left running and start
- * may be tried again; what was sent before is lost with the backend that
- * did not come up, counted as dropped_dead, except when launching failed.
+ * words are in mproc_errmsg() (see mproc_backend_fail()), or -EREMOTEIO and
+ * its number there, if it is no errno; -EPIPE (it died before it was ready:
+ * see mproc_death()), -EOPNOTSUPP (AUTO in a program with threads,
+ * FORKSERVER or SPAWN anywhere, without mproc_init(); an explicit FORK is
+ * done as asked), -EINVAL (the class lies on the heap or a stack), -ENOENT
+ * (its module was loaded after mproc_init()), or -errno of what launching
+ * needs.  After a failure nothing is left running and start may be tried
+ * again; what was sent before is lost with the backend that did not come up,
+ * counted as dropped_dead, except when launching failed.
  */
 int mproc_start(struct mproc *p);
 /* The same in two steps; wait_ready: also -ENOTCONN when not started. */
