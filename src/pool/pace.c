@@ -16,14 +16,15 @@
 #define DEPTH_MAX	1024
 #define STUCK_NS	(4 * 1000000LL)	/* for a job, if others wait there */
 #define ENOUGH		16		/* jobs, or a moment, to judge by */
-#define RUNS		8		/* that fill a worker's hands */
+#define RUNS		8		/* that fill a worker's hands, ... */
+#define MANY		64		/* ... if they hold so many */
 #define OUTLIER		8		/* what was is too good by so much */
 
 void
 mproc__pace_set(struct mproc__worker *w, size_t depth)
 {
 	w->depth = depth;
-	w->run = depth / RUNS > 0 ? depth / RUNS : 1;
+	w->run = depth >= MANY ? depth / RUNS : 1;
 	w->left = w->run;
 }
 

@@ -123,8 +123,8 @@ hand(struct mproc_pool *pool, struct mproc__worker *w,
 		w->dirty_next = pool->dirty;
 		pool->dirty = w;
 	}
-	if (w->left == w->run && (++w->runs % RUNS_WAKE == 0 ||
-	    !mproc__batch_sleeps(w->p)))
+	if (w->left == w->run && (w->run == 1 ||
+	    ++w->runs % RUNS_WAKE == 0 || !mproc__batch_sleeps(w->p)))
 		mproc__batch_flush(w->p);
 }
 

@@ -152,6 +152,30 @@ a_number_given_is_kept(void **state)
 	task_finish(pool);
 }
 
+/* A worker has what it was given, whether or not the pool is called again. */
+static void
+what_is_handed_out_is_done_meanwhile(void **state)
+{
+	char path[] = "/tmp/mproc-pace-XXXXXX";
+	int fd = mkstemp(path), i;
+	struct mproc_pool *pool = task_pool((struct mproc_pool_options){
+	    .workers = 1, .prefetch = 8,
+	    .process.args = MPROC_PACK(task_start, .path = path) });
+	int64_t deadline = task_now_ms() + SOON;
+
+	(void)state;
+	assert_true(fd >= 0);
+	for (i = 0; i < 8; i++)
+		assert_int_equal(mproc_pool_submit(pool, SOON, NULL,
+		    task_mark, .n = i), 0);
+	while (task_size(path) < 8 && task_now_ms() < deadline)
+		(void)usleep(1000);
+	assert_int_equal(task_size(path), 8);
+	task_finish(pool);
+	close(fd);
+	unlink(path);
+}
+
 /* i1, i2: each once, however often jobs are taken back and given anew. */
 static void
 i1_what_is_taken_back_is_done_once(void **state)
@@ -233,6 +257,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(no_job_waits_behind_a_long_one),
 		cmocka_unit_test(who_gets_few_jobs_is_not_slow),
 		cmocka_unit_test(a_number_given_is_kept),
+		cmocka_unit_test(what_is_handed_out_is_done_meanwhile),
 		cmocka_unit_test(i1_what_is_taken_back_is_done_once),
 		TASK_NOT_THREADS(i2_a_death_takes_nothing_that_was_taken_back,
 		    TASK_KILLS),
