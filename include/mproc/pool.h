@@ -181,7 +181,9 @@ struct mproc_worker {
  * @queue_jobs    jobs that wait for a worker; default twice the workers
  *                times prefetch (where that is given), -1 no limit
  * @prefetch      jobs in a worker's hands at a time.  With more than one,
- *                the next is there when one is done: for small jobs.
+ *                the next is there when one is done: for small jobs, and
+ *                for a program that hands in jobs and then does something
+ *                else for long, without a call of the pool.
  *                Default: as many as the worker does in 1 ms, 1 to 1024;
  *                those that wait behind one that takes longer are taken back
  *                for others that are free.  A worker's death harms only the
