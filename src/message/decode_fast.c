@@ -28,10 +28,9 @@
 #define likely(x_)	__builtin_expect(!!(x_), 1)
 #define unlikely(x_)	__builtin_expect(!!(x_), 0)
 
-/* The bytes that are read, and those around them that one may look at. */
+/* The bytes that are read, and how far back one may look. */
 struct in {
 	const uint8_t	*start, *end;
-	const uint8_t	*limit;		/* end or behind it */
 };
 
 typedef uint64_t pair __attribute__((vector_size(16)));
@@ -60,9 +59,8 @@ static inline bool
 is_key(const struct in *in, const uint8_t *p, const struct mproc_field *f,
     size_t n)
 {
-	if (likely(n <= 8) && likely(p < in->limit - 8))
-		return p + n < in->end &&
-		    first(mproc__load8(p) ^ mproc__load8(f), n) == 0;
+	if (likely(n <= 8) && likely(p < in->end - 8))
+		return first(mproc__load8(p) ^ mproc__load8(f), n) == 0;
 	return is_long_key(in, p, f, n);
 }
 
@@ -77,11 +75,11 @@ widen(const struct in *in, const uint8_t *p, unsigned width, uint64_t *v)
 	bool is_signed = *p >= 0xd0;
 	uint64_t top = 0;
 
-	if (unlikely(in->end - p <= (ptrdiff_t)width))
-		return -1;
-	if (likely(in->limit - p > 8)) {
+	if (likely(in->end - p > 8)) {
 		top = be64toh(mproc__load8(p + 1));
 	} else {
+		if (in->end - p <= (ptrdiff_t)width)
+			return -1;
 		if (likely(p - in->start >= 7))
 			top = mproc__load8(p + 1 + width - 8);
 		else
@@ -391,12 +389,10 @@ bool
 mproc__decode_fast(const struct mproc_schema *s, uint8_t *args, size_t size,
     size_t behind, void *ret, struct mproc__poke *poke)
 {
-	struct in in = {
-		.start = args, .end = args + size,
-		.limit = args + size + behind
-	};
+	/* zeros are no key, and what runs into them does not end in time */
+	struct in in = { .start = args, .end = args + size + behind };
 
-	if (read_args(&in, s, args, ret, poke) != in.end)
+	if (read_args(&in, s, args, ret, poke) != args + size)
 		return false;
 	terminate(poke);
 	return true;
@@ -411,7 +407,6 @@ read_body(const struct mproc_schema *s, struct mproc__envelope *env,
 		/* four heads at least stand before the command */
 		.start = (const uint8_t *)env->command - 4,
 		.end = env->args + env->args_size,
-		.limit = env->args + env->args_size,
 	};
 	const uint8_t *p;
 
@@ -492,9 +487,7 @@ static inline bool
 read_head(uint8_t *body, size_t size, uint8_t max,
     struct mproc__envelope *ret)
 {
-	struct in in = {
-		.start = body, .end = body + size, .limit = body + size
-	};
+	struct in in = { .start = body, .end = body + size };
 	const uint8_t *p;
 	uint32_t len;
 
@@ -553,9 +546,7 @@ skip_plain(const struct in *in, const uint8_t *p)
 bool
 mproc__envelope_fast(uint8_t *body, size_t size, struct mproc__envelope *ret)
 {
-	struct in in = {
-		.start = body, .end = body + size, .limit = body + size
-	};
+	struct in in = { .start = body, .end = body + size };
 	const uint8_t *p;
 	unsigned n, len;
 

@@ -126,7 +126,7 @@ int	mproc__decode(const struct mproc_schema *, uint8_t *args, size_t size,
 /*
  * The two ways that it has: the short one takes what is usual, with the same
  * result, or returns false: nothing is said of the bytes then, and ret holds
- * anything.  `behind` the arguments so many more bytes may be looked at.
+ * anything.  `behind` the arguments are so many zeros that one may look at.
  */
 bool	mproc__decode_fast(const struct mproc_schema *, uint8_t *args,
 	    size_t size, size_t behind, void *ret, struct mproc__poke *poke);

@@ -28,6 +28,7 @@ mproc__msg_alloc(const char *command, size_t command_len, int n_fds,
 	msg->command[command_len] = '\0';
 	msg->args = (uint8_t *)msg->command + command_len + 1;
 	msg->args_size = args_size;
+	memset(msg->args + args_size, 0, MPROC__MSG_BEHIND);
 	return msg;
 }
 

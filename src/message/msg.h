@@ -6,7 +6,7 @@
  * Invariants of struct mproc_msg:
  *  - args points at a map, head and entries, of args_size bytes that passed
  *    mproc__envelope_read() or were written here; one more byte behind them
- *    may be written.  In the tail MPROC__MSG_BEHIND bytes are behind them.
+ *    may be written.  In the tail MPROC__MSG_BEHIND zeros are behind them.
  *  - Text that was read from it is terminated in place: `views` knows each
  *    byte so overwritten, and mproc__msg_raw() / mproc__msg_cooked() stand
  *    around all that reads args as msgpack.  Only heads of keys and the byte
