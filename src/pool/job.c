@@ -45,6 +45,7 @@ put_away(struct mproc_pool *pool, struct mproc__job *job)
 {
 	if (job->body != job->small)
 		free(job->body);
+	job->body = NULL;
 	if (pool->n_spare == SPARE_MAX) {
 		free(job);
 		return;

@@ -322,6 +322,34 @@ what_is_refused_keeps_no_memory(void **state)
 	mproc_pool_free(pool);
 }
 
+/* A refused job has the memory of one that is done, but not its body. */
+static void
+what_is_refused_frees_nothing_of_others(void **state)
+{
+	static const char bytes[256 << 10];
+	const struct mproc_bytes small = { bytes, 1000 };
+	struct mproc_pool *pool;
+	struct mproc_result r;
+	int i;
+
+	(void)state;
+	assert_int_equal(mproc_pool_new(&pair_class,
+	    &(struct mproc_pool_options){ .workers = 1, .process = {
+	    .max_message = sizeof(bytes), .launch = task_launch() } },
+	    &pool), 0);
+	assert_int_equal(mproc_pool_start(pool), 0);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(mproc_pool_put(pool, SOON, pair_take,
+		    .a = small), 0);
+		assert_int_equal(mproc_pool_get(pool, SOON, &r), 1);
+		assert_int_equal(r.code, 0);
+		mproc_msg_free(r.reply);
+		assert_int_equal(mproc_pool_put(pool, SOON, pair_take,
+		    .a = { bytes, sizeof(bytes) }), -EMSGSIZE);
+	}
+	mproc_pool_free(pool);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -333,6 +361,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(refusals_say_why),
 		cmocka_unit_test(no_room_says_of_what),
 		cmocka_unit_test(what_is_refused_keeps_no_memory),
+		cmocka_unit_test(what_is_refused_frees_nothing_of_others),
 	};
 
 	if (mproc_init(argc, argv) < 0)
