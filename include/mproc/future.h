@@ -80,8 +80,8 @@ enum mproc_cancel {
 /*
  * mproc_future_cancel_as - 0, -EALREADY when done, -EBUSY (QUEUED), -EINVAL,
  * -EOPNOTSUPP (KILL of what is not a pool's job, or runs in a thread),
- * -EAGAIN (COOP: the handler could not be told now, as it has begun many of
- * which others are being canceled).
+ * -EAGAIN (COOP: it could not be told now: many that are open in the same
+ * process are being canceled; try again when some of them have ended).
  * mproc_future_cancel() is MPROC_CANCEL_ABANDON.
  */
 int mproc_future_cancel_as(struct mproc_future *f, enum mproc_cancel how);

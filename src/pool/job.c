@@ -226,14 +226,15 @@ static int
 tell(struct mproc__worker *w, struct mproc__job *job)
 {
 	uint64_t seq = job->seq;
+	bool has_begun;
 
 	if (mproc__worker_tell(w, job))
 		return 0;
 	/* its place is taken: then all that have not begun leave the worker */
-	if (seq > mproc__worker_revoke(w) || mproc__worker_tell(w, job)) {
-		mproc__pool_schedule(w->pool);
+	has_begun = seq <= mproc__worker_revoke(w);
+	mproc__pool_schedule(w->pool);
+	if (!has_begun || mproc__worker_tell(w, job))
 		return 0;
-	}
 	return mproc__err(-EAGAIN, "%s: too many jobs are being canceled",
 	    w->p->name);
 }

@@ -114,9 +114,9 @@ mproc__pace_check(struct mproc__worker *w, int64_t now)
 		return w->seen_at + STUCK_NS;
 	if (!others_are_free(w->pool))
 		return now + STUCK_NS;
-	(void)mproc__worker_revoke(w);
 	mproc__pace_set(w, 1);
 	mproc__pace_begin(w);
+	(void)mproc__worker_revoke(w);
 	return MPROC__NEVER;
 }
 

@@ -198,7 +198,7 @@ mproc__worker_tell(struct mproc__worker *w, const struct mproc__job *job)
 {
 	uint64_t other = mproc__canceled_call(w->p, job->id);
 
-	if (other != job->id && find_job(w, other) != NULL)
+	if (other != 0 && other != job->id && find_job(w, other) != NULL)
 		return false;
 	return mproc__cancel_call(w->p, job->id);
 }
