@@ -4,8 +4,6 @@
 #include "test.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <uv.h>
@@ -65,19 +63,6 @@ count(struct mproc_context *ctx, void *arg)
 {
 	(void)ctx;
 	++*(int *)arg;
-}
-
-void
-await_handler(struct mproc *p, const char *command)
-{
-	int64_t end = test_now_ms() + BOUND_MS;
-	struct mproc_activity a = { .msg_id = 0 };
-
-	do {
-		(void)poll(NULL, 0, 1);
-		assert_int_equal(mproc_activity(p, &a), 0);
-	} while (strcmp(a.command, command) != 0 && test_now_ms() < end);
-	assert_string_equal(a.command, command);
 }
 
 void

@@ -17,8 +17,6 @@ void	nop(struct mproc_context *, void *);
 void	count(struct mproc_context *, void *);
 void	give_up(struct mproc_context *, void *);
 void	nop_watch(struct mproc_context *, int fd, int events, void *);
-/* Wait until it runs the handler of this command. */
-void	await_handler(struct mproc *, const char *command);
 void	make_pipe(int fds[2]);
 void	close_pipe(const int fds[2]);
 /* libuv keeps two pipes a program from its first loop on: make them now. */

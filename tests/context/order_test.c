@@ -16,7 +16,7 @@
 
 #include <mproc.h>
 
-#include "../process/probe.h"
+#include "../process/fixture.h"
 #include "boss.h"
 #include "help.h"
 
@@ -235,7 +235,7 @@ test_what_cannot_be_stopped_is_given_up(void **state)
 	assert_int_equal(mproc_context_add(ctx, p, NULL, NULL), 0);
 	assert_int_equal(mproc_context_dispatch(ctx, 0), 0);
 	assert_int_equal(mproc_send(p, probe_nap, .ms = 3000), 0);
-	await_handler(p, "nap");	/* what is not begun would be dropped */
+	fix_runs(p, "nap");	/* what is not begun would be dropped */
 	assert_int_equal(mproc_context_stop(ctx), 0);
 	assert_int_equal(mproc_context_dispatch(ctx, -1), -ETIMEDOUT);
 	assert_int_equal(mproc_context_dispatch(ctx, -1), -ESHUTDOWN);

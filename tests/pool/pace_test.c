@@ -28,6 +28,15 @@ warm_up(struct mproc_pool *pool)
 	}
 }
 
+/* A polite one. */
+static void
+end_spin(struct mproc_future *run)
+{
+	assert_int_equal(mproc_future_cancel_as(run, MPROC_CANCEL_COOP), 0);
+	assert_int_equal(task_result(run), -ECANCELED);
+	mproc_future_free(run);
+}
+
 static uint64_t
 taken_back(struct mproc_pool *pool)
 {
@@ -57,9 +66,7 @@ quick_jobs_pass_a_long_one(struct mproc_pool *pool)
 		mproc_future_free(f[i]);
 	}
 	assert_false(mproc_future_done(run));
-	assert_int_equal(mproc_future_cancel_as(run, MPROC_CANCEL_COOP), 0);
-	assert_int_equal(task_result(run), -ECANCELED);
-	mproc_future_free(run);
+	end_spin(run);
 }
 
 static void
@@ -91,9 +98,7 @@ given_ahead(struct mproc_pool *pool)
 		assert_int_equal(mproc_pool_submit(pool, SOON, &f[i],
 		    task_square, .n = i), 0);
 	task_law(pool, &s);
-	assert_int_equal(mproc_future_cancel_as(run, MPROC_CANCEL_COOP), 0);
-	assert_int_equal(task_result(run), -ECANCELED);
-	mproc_future_free(run);
+	end_spin(run);
 	for (i = 0; i < 8; i++) {
 		assert_int_equal(task_result(f[i]), 0);
 		mproc_future_free(f[i]);
@@ -140,9 +145,7 @@ a_number_given_is_kept(void **state)
 	for (i = 0; i < 8; i++)
 		assert_int_equal(mproc_pool_submit(pool, SOON, &f[i],
 		    task_nap, .ms = 2), 0);
-	assert_int_equal(mproc_future_cancel_as(run, MPROC_CANCEL_COOP), 0);
-	assert_int_equal(task_result(run), -ECANCELED);
-	mproc_future_free(run);
+	end_spin(run);
 	for (i = 0; i < 8; i++) {
 		assert_int_equal(task_result(f[i]), 0);
 		mproc_future_free(f[i]);
