@@ -137,15 +137,14 @@ struct mproc__worker {
 	int		 rung;
 	int64_t		 ping_at;
 	int64_t		 rss_at;	/* not looked at before */
-	/* pace.c: jobs in its hands at most; so many in a row, written at
-	 * once; those that were answered, and the time that it took */
-	size_t		 depth, run;
-	size_t		 left;		/* of this run */
-	unsigned	 runs;
-	uint64_t	 paced;
-	int64_t		 busy;
-	uint64_t	 fresh;		/* answered since paced_at */
-	int64_t		 paced_at, paced_idle, tick;
+	/* pace.c */
+	size_t		 depth;		/* jobs in its hands at most */
+	size_t		 run, left;	/* so many in a row; of this one */
+	unsigned	 runs;		/* that it has had */
+	uint64_t	 paced;		/* jobs that it has answered, and ... */
+	int64_t		 busy;		/* ... how long that took, in ns */
+	uint64_t	 fresh;		/* more of them since paced_at, when */
+	int64_t		 paced_at, paced_idle, tick; /* its idle was that */
 	uint64_t	 seen_done;	/* of done; since when it is that */
 	int64_t		 seen_at;
 };

@@ -255,15 +255,6 @@ has_window(const struct mproc_stream *s)
 	return s->window < 0 || s->open < (uint64_t)s->window;
 }
 
-/* Mostly, and then nothing else is looked at. */
-static bool
-may_put_now(const struct mproc_pool *pool)
-{
-	return pool->state == MPROC__POOL_RUNNING && !pool->no_go &&
-	    !pool->broken && !pool->offload_off && has_window(&pool->puts) &&
-	    mproc__pool_has_room(pool);
-}
-
 static bool
 may_put(void *arg)
 {
@@ -281,9 +272,8 @@ put(struct mproc_pool *pool, int wait_ms, const struct mproc_job *job,
 
 	if ((r = mproc__pool_enter(pool)) < 0)
 		return r;
-	if ((r = mproc__pool_check(pool, it)) == 0 && !may_put_now(pool))
-		r = mproc__pool_await_room(pool, may_put, pool, wait_ms);
-	if (r == 0)
+	if ((r = mproc__pool_check(pool, it)) == 0 &&
+	    (r = mproc__pool_await_room(pool, may_put, pool, wait_ms)) == 0)
 		r = put_item(&pool->puts, it, job);
 	mproc__pool_leave(pool);
 	return r;

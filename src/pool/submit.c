@@ -157,13 +157,11 @@ job_new(struct mproc_pool *pool)
 		pool->spare = job->next;
 		pool->n_spare--;
 		__builtin_prefetch(pool->spare);	/* for the next one */
+		if (job->plain)
+			return job;
 	} else if ((job = malloc(sizeof(*job))) == NULL) {
 		return NULL;
-	} else {
-		job->plain = false;
 	}
-	if (job->plain)
-		return job;
 	mproc__zero(job, offsetof(struct mproc__job, small));
 	job->expires = MPROC__NEVER;
 	job->value = -1;

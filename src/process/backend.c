@@ -48,7 +48,7 @@ mproc__callback_text(struct mproc__core *core, int code)
 {
 	if (core->fail_code == code)
 		return core->fail_text;
-	core->fail_code = 0;
+	core->fail_code = 0;		/* its text may go */
 	return mproc__code_words(code, core->fail_text,
 	    sizeof(core->fail_text));
 }

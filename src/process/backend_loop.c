@@ -364,13 +364,14 @@ sleep_events(struct mproc__core *core, struct epoll_event ev[EVENTS],
     int timeout)
 {
 	_Atomic int64_t *idle = &core->page->idle;
-	int64_t before = atomic_load_explicit(idle, memory_order_relaxed) +
-	    mproc__channel_spun(core->data);
-	int64_t since = mproc__now_ns();
+	int64_t before, since;
 	int n;
 
 	if (core->deferred != NULL)
 		return wait_once(core, ev, timeout);
+	before = atomic_load_explicit(idle, memory_order_relaxed) +
+	    mproc__channel_spun(core->data);
+	since = mproc__now_ns();
 	atomic_store_explicit(idle, before - since, memory_order_relaxed);
 	n = wait_once(core, ev, timeout);
 	atomic_store_explicit(idle, before + mproc__now_ns() - since,
